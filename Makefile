@@ -1,0 +1,30 @@
+# Every target sets up .venv by itself; nothing but python3 (3.11 or newer), make and git is needed.
+.PHONY: help setup demo test check fmt
+BIN := .venv/bin
+
+help:
+	@echo "make demo    a leveraged account from calm to liquidation, no keys needed"
+	@echo "make test    every test, under five minutes on two cores"
+	@echo "make check   formatting, linters, types, floors and docs"
+	@echo "make fmt     let the formatter and the fixable lints have their way"
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@$(BIN)/marginwatch demo
+
+test: setup
+	@$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m flake8_async monitor tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/check_docs.py
+
+fmt: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,105 @@
+"""Every exception raised on purpose, named by who must act.
+
+    MonitorError
+    ├─ OperatorError            the operator changes something     → exit 2, no traceback
+    │  ├─ ConfigError           … config.toml, or what it points to
+    │  ├─ RuleFileError         … rule files; carries every fault of every file
+    │  ├─ ScenarioError         … a scenario file
+    │  ├─ PortInUse             … another program listens there
+    │  └─ StoreUnusable         … data_dir is locked, unreadable, full or from a newer version
+    ├─ ConditionError           a rule's condition is wrong; `rulefile` adds the place
+    ├─ ExchangeRefused          the exchange answered with an error code
+    │  └─ KeyRejected           … that says: not with this key
+    ├─ FrameGarbled             a frame lacks its documented shape → quarantine, go on
+    ├─ ConnectionLost           a link died                        → reconnect
+    └─ CommitFailed             the disk said no                   → send from memory, try again
+
+A message says what happened, where, and what to do, in one to three lines, without secrets.
+"""
+
+
+class MonitorError(Exception):
+    """Every exception that this program raises on purpose."""
+
+
+class OperatorError(MonitorError):
+    """Something that the person who runs the program has to change; ends in exit code 2."""
+
+
+class ConfigError(OperatorError):
+    """The configuration cannot be used; the text holds every fault, one to three lines each."""
+
+
+class RuleFileError(OperatorError):
+    """Rule files cannot be used; the text holds every fault of every file."""
+
+
+class ScenarioError(OperatorError):
+    """A scenario file cannot be used."""
+
+
+class PortInUse(OperatorError):
+    """A port that was asked for is taken."""
+
+
+class StoreUnusable(OperatorError):
+    """The data directory or the database in it cannot be used."""
+
+
+class ConditionError(MonitorError):
+    """A condition of a rule is wrong.
+
+    Args:
+        problem: What is wrong, one sentence without a full stop.
+        column: Where in the condition's text, in characters from 1; one past the last character
+            when the text ended too early.
+        hint: A way out ("did you mean 5%?"), or "" where there is none to offer.
+    """
+
+    def __init__(self, problem: str, column: int, hint: str = "") -> None:
+        super().__init__(f"column {column}: {problem}" + (f" ({hint})" if hint else ""))
+        self.problem = problem
+        self.column = column
+        self.hint = hint
+
+
+class ExchangeRefused(MonitorError):
+    """The exchange answered a request with an error.
+
+    Args:
+        method: The request that was refused.
+        status: The status in the answer's envelope; 0 where it had none.
+        code: Binance's error code, negative by their convention; 0 where it had none.
+        message: Binance's own words.
+        retry_at: Unix milliseconds UTC before which no request may be made, or None.
+    """
+
+    def __init__(
+        self, method: str, status: int, code: int, message: str, retry_at: int | None = None
+    ) -> None:
+        super().__init__(f"{method}: the exchange refused with {code} (status {status}): {message}")
+        self.method = method
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_at = retry_at
+
+
+class KeyRejected(ExchangeRefused):
+    """The exchange will not serve this API key: unknown, revoked, wrong address or permission."""
+
+
+class FrameGarbled(MonitorError):
+    """A frame from the exchange cannot be read; the text says what is missing, without the frame.
+
+    Args:
+        what: Which message, and what is wrong with it.
+    """
+
+
+class ConnectionLost(MonitorError):
+    """A connection died, could not be made, or went silent; the text says which and why."""
+
+
+class CommitFailed(MonitorError):
+    """A transaction could not be written; nothing of it is in the database."""
