@@ -1,0 +1,185 @@
+"""The written tree of a condition -> the checked tree: truth, units of comparisons, no `not`.
+
+`not` is pushed inwards on the way: `not a < b` becomes `a >= b`, `not (A and B)` becomes `not A or
+not B`, a chain is two comparisons. In three-valued logic that changes nothing, and it leaves a tree
+in which every part, made truer, can only make the whole truer.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, NoReturn
+
+from monitor.core.language import hints
+from monitor.core.language.measures import compared, noun
+from monitor.core.language.parse import parse
+from monitor.core.language.tree import (
+    Checked,
+    Compare,
+    Comparison,
+    Constant,
+    Joined,
+    Link,
+    Literal,
+    Logical,
+    Match,
+    Matching,
+    Member,
+    Membership,
+    Node,
+    Not,
+    Read,
+)
+from monitor.core.language.units import Unit, Vocabulary, Word
+from monitor.core.language.values import Measured, Values
+from monitor.errors import ConditionError
+
+_OPPOSITES: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+_OTHER: Final = {"and": "or", "or": "and"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCondition:
+    """A condition that may be judged."""
+
+    tree: Checked
+    words: tuple[Word, ...]
+    """What it reads, each once, in order of first appearance."""
+
+
+def check(text: str, vocabulary: Vocabulary) -> CheckedCondition:
+    """Read and check a condition; raises ConditionError at the first fault."""
+    node = parse(text)
+    checker = _Checker(text, vocabulary)
+    tree = checker.condition(node, wanted=True)
+    words = tuple(checker.values.words.values())
+    if not words:
+        problem = "the condition reads no metric, so it is always the same"
+        raise ConditionError(problem, node.place.column, "compare a metric with a value")
+    return CheckedCondition(tree, words)
+
+
+class _Checker:
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        self.values = Values(text, vocabulary)
+
+    def condition(self, node: Node, *, wanted: bool) -> Checked:
+        """Check a condition that is wanted true, or wanted false under an odd number of `not`."""
+        match node:
+            case Not():
+                return self.condition(node.operand, wanted=not wanted)
+            case Logical():
+                return self._logical(node, wanted=wanted)
+            case Compare():
+                return self._chain(node, wanted=wanted)
+            case Member():
+                return self._member(node, wanted=wanted)
+            case Match():
+                return self._match(node, wanted=wanted)
+            case _:  # a value
+                measured = self.values.check(node)
+                quoted = self.values.quote(node)
+                raise ConditionError(
+                    f"{quoted} is {noun(measured.measure)}, not a condition",
+                    measured.column,
+                    "" if measured.literal else hints.as_condition(quoted, measured.measure),
+                )
+
+    def _logical(self, node: Logical, *, wanted: bool) -> Checked:
+        parts = []
+        for before, part in zip((None, *node.parts), node.parts, strict=False):
+            if isinstance(part, Literal):
+                self._refuse_bare_literal(before, part)
+            parts.append(self.condition(part, wanted=wanted))
+        return Joined(node.operator if wanted else _OTHER[node.operator], tuple(parts))
+
+    def _refuse_bare_literal(self, before: Node | None, part: Literal) -> NoReturn:
+        hint = ""
+        if isinstance(before, Compare):
+            again = f"{self.values.quote(before.first)} {before.links[0].operator}"
+            hint = f"did you mean `{again} {part.text}`?"
+        problem = f"{part.text} is {noun(part.unit)}, not a condition"
+        raise ConditionError(problem, part.place.column, hint)
+
+    # Comparisons
+
+    def _chain(self, node: Compare, *, wanted: bool) -> Checked:
+        beside_text = any(
+            self.values.is_text(each)
+            for each in (node.first, *(link.operand for link in node.links))
+        )
+        left = self.values.check(node.first, beside_text=beside_text)
+        comparisons: list[Checked] = []
+        for link in node.links:
+            right = self.values.check(link.operand, beside_text=beside_text)
+            comparisons.append(self._comparison(left, link, right, wanted=wanted))
+            left = right
+        if len(comparisons) == 1:
+            return comparisons[0]
+        return Joined("and" if wanted else "or", tuple(comparisons))
+
+    def _comparison(
+        self, left: Measured, link: Link, right: Measured, *, wanted: bool
+    ) -> Comparison:
+        unit = self._unit(left, right)
+        if unit is Unit.TEXT and link.operator not in {"==", "!="}:
+            raise ConditionError(
+                f"texts have no order: `{link.operator}` does not apply",
+                link.column,
+                "texts compare with ==, !=, in and ~",
+            )
+        self._known(left, right)
+        self._known(right, left)
+        return Comparison(
+            link.operator if wanted else _OPPOSITES[link.operator],
+            left.value,
+            right.value,
+            (left.column, right.column),
+            unit,
+        )
+
+    def _unit(self, left: Measured, right: Measured) -> Unit:
+        measure = compared(left.measure, right.measure)
+        if measure is None:
+            self.values.clash(left, right)
+        if (
+            measure is Unit.DURATION
+            and isinstance(left.value, Read)
+            and isinstance(right.value, Read)
+        ):
+            names = f"{left.value.name} and {right.value.name}"
+            problem = f"{names} are durations, which compare with a literal only"
+            raise ConditionError(problem, right.column, "compare each with a literal such as 30s")
+        return measure if measure in {Unit.TEXT, Unit.DURATION} else Unit.NUMBER
+
+    def _known(self, word: Measured, text: Measured) -> None:
+        """Refuse a text that its word can never be."""
+        if not isinstance(word.value, Read) or not isinstance(text.value, Constant):
+            return
+        known = self.values.words[word.value.name].known
+        if known is not None and text.value.value not in known:
+            problem = f"{word.value.name} is never {self.values.quote(text.node)}"
+            hint = hints.for_text(str(text.value.value), known)
+            raise ConditionError(problem, text.column, hint)
+
+    # Lists and globs
+
+    def _member(self, node: Member, *, wanted: bool) -> Membership:
+        operand = self.values.check(node.operand)
+        beside_text = operand.measure is Unit.TEXT
+        items: list[Decimal | int | str] = []
+        for each in node.items:
+            item = self.values.check(each, beside_text=beside_text)
+            self._unit(operand, item)
+            if not isinstance(item.value, Constant):
+                problem = f"{self.values.quote(each)} is not a literal, which a list is made of"
+                raise ConditionError(problem, item.column, "compare it with == instead")
+            self._known(operand, item)
+            items.append(item.value.value)
+        return Membership(operand.value, tuple(items), node.negated is wanted)
+
+    def _match(self, node: Match, *, wanted: bool) -> Matching:
+        operand = self.values.check(node.operand)
+        if operand.measure is not Unit.TEXT:
+            problem = f"{self.values.quote(node.operand)} is {noun(operand.measure)}, not a text"
+            raise ConditionError(problem, operand.column, "`~` fits a text to a pattern")
+        return Matching(operand.value, node.pattern, not wanted)

@@ -1,0 +1,461 @@
+"""Every wrong condition says what is wrong, where, and what to write instead."""
+
+import pytest
+
+from monitor.core.language.compile import compile_condition
+from monitor.core.language.units import Vocabulary
+from monitor.errors import ConditionError
+
+WRONG = [
+    ("5 or roi < 5%", 1, "5 is a plain number, not a condition", ""),
+    ("roi < (5)", 7, "roi is a ratio, (5) is a plain number", "did you mean 5%?"),
+    ("roi < -(0.2)", 7, "roi is a ratio, -(0.2) is a plain number", "did you mean -20%?"),
+    ("roi < 1h30m", 7, "roi is a ratio, 1h30m is a duration", ""),
+    ("roi < --5", 7, "roi is a ratio, --5 is a plain number", ""),
+    ("", 1, "the condition is empty", ""),
+    ("  ", 3, "the condition is empty", ""),
+    (
+        "liquidation_distance < 5",
+        24,
+        "liquidation_distance is a ratio, 5 is a plain number",
+        "did you mean 5%?",
+    ),
+    (
+        "effective_leverage > 20",
+        22,
+        "effective_leverage is a multiple, 20 is a plain number",
+        "did you mean 20x?",
+    ),
+    (
+        "margin_ratio < 0.2",
+        16,
+        "margin_ratio is a ratio, 0.2 is a plain number",
+        "did you mean 20%?",
+    ),
+    ("data_age > 30", 12, "data_age is a duration, 30 is a plain number", "did you mean 30s?"),
+    (
+        "margin_ration < 5%",
+        1,
+        "no metric is called `margin_ration`",
+        "did you mean `margin_ratio`?",
+    ),
+    (
+        "liquidation_distance",
+        1,
+        "liquidation_distance is a ratio, not a condition",
+        "did you mean `liquidation_distance < 5%`?",
+    ),
+    ("5", 1, "5 is a plain number, not a condition", ""),
+    (
+        "1 < 2",
+        1,
+        "the condition reads no metric, so it is always the same",
+        "compare a metric with a value",
+    ),
+    (
+        "true",
+        1,
+        "no metric is called `true`",
+        "leave it out: a comparison is true or false by itself",
+    ),
+    (
+        "liquidation_distance < 5% AND roi < -50%",
+        27,
+        "`AND` has to be written in lower case",
+        "did you mean `and`?",
+    ),
+    (
+        "liquidation_distance < 5% && roi < -50%",
+        27,
+        "`&&` has no meaning in a condition",
+        "did you mean `and`?",
+    ),
+    (
+        "liquidation_distance < 5% || roi < -50%",
+        27,
+        "`||` has no meaning in a condition",
+        "did you mean `or`?",
+    ),
+    ("!(roi < -50%)", 1, "`!` has no meaning in a condition", "did you mean `not`?"),
+    (
+        'symbol !~ "BTC*"',
+        8,
+        "`!~` has no meaning in a condition",
+        "did you mean `not symbol ~ ...`?",
+    ),
+    ("roi = 5%", 5, "`=` has no meaning in a condition", "did you mean `==`?"),
+    ("roi <> 5%", 5, "`<>` has no meaning in a condition", "did you mean `!=`?"),
+    ("roi ≤ 5%", 5, "`≤` has no meaning in a condition", "did you mean `<=`?"),
+    ("roi < –50%", 7, "`–` has no meaning in a condition", "did you mean `-`?"),
+    ("roi < 5 %", 9, "`%` stands apart from its number", "did you mean 5%?"),
+    ("roi < 5percent", 7, "`5percent` is not a number", "did you mean 5%?"),
+    ("effective_leverage > 10X", 22, "`10X` is not a number", "did you mean 10x?"),
+    ("effective_leverage > 10 x", 25, "`x` stands apart from its number", "did you mean 10x?"),
+    ("data_age > 30 seconds", 15, "`seconds` stands apart from its number", "did you mean 30s?"),
+    ("data_age > 1h 30m", 15, "an operator is missing before `30m`", "did you mean 1h30m?"),
+    ("symbol == “BTCUSDT”", 11, "“ is not a quotation mark here", 'did you mean "BTCUSDT"?'),
+    ('symbol ~ "BTC*', 10, "this text is not closed", 'did you mean "BTC*"?'),
+    ("symbol ~ BTC*", 10, "`~` needs a pattern in quotes", 'did you mean "BTC*"?'),
+    ("symbol == BTCUSDT", 11, "no metric is called `BTCUSDT`", 'did you mean "BTCUSDT"?'),
+    ("side == long", 9, "no metric is called `long`", 'did you mean "long"?'),
+    ('side == "lng"', 9, 'side is never "lng"', 'did you mean "long"?'),
+    ('side in ["long", "up"]', 18, 'side is never "up"', 'it can be "long", "short"'),
+    ("(roi < 5%", 10, "the `(` in column 1 is not closed", "add `)`"),
+    ("roi < 5%)", 9, "`)` closes nothing: there is no `(` before it", "leave it out"),
+    ("roi <", 6, "the condition ends after `<`", "a value is missing"),
+    ("roi < 5% and", 13, "the condition ends after `and`", "a value is missing"),
+    ("< 5%", 1, "a value is missing before `<`", "write a value before it"),
+    ("roi < < 5%", 7, "a value is missing before `<`", "write a value before it"),
+    ("roi 5%", 5, "an operator is missing before `5%`", "did you mean `roi < 5%`?"),
+    (
+        "roi < 5% margin_ratio > 10%",
+        10,
+        "an operator is missing before `margin_ratio`",
+        "did you mean `and margin_ratio`?",
+    ),
+    ('symbol is "BTCUSDT"', 8, "an operator is missing before `is`", "did you mean `==`?"),
+    ("notional > 1,000", 13, "`,` separates nothing here", "did you mean 1000?"),
+    ("notional > 1_000", 12, "`1_000` is not a number", "did you mean 1000?"),
+    ("notional > 1e3", 12, "`1e3` is not a number", "did you mean 1000?"),
+    ("notional > 5k", 12, "`5k` is not a number", "did you mean 5000?"),
+    (
+        "notional > 5m",
+        12,
+        "notional is an amount of money, 5m is a duration",
+        "did you mean 5000000?",
+    ),
+    ("notional > .5", 12, "`.5` is not a number", "did you mean 0.5?"),
+    ("notional > 5.", 12, "`5.` is not a number", "did you mean 5?"),
+    ("notional > 500USDT", 12, "`500USDT` is not a number", "did you mean 500?"),
+    (
+        "roi < true",
+        7,
+        "no metric is called `true`",
+        "leave it out: a comparison is true or false by itself",
+    ),
+    (
+        "roi == true",
+        8,
+        "no metric is called `true`",
+        "leave it out: a comparison is true or false by itself",
+    ),
+    ("abss(roi) > 5%", 1, "no function is called `abss`", "did you mean `abs`?"),
+    ("abs > 5%", 1, "`abs` is a function", "did you mean `abs(...)`?"),
+    ("foo(roi) > 5%", 1, "no function is called `foo`", "there are abs, min and max"),
+    ("symbol(roi) > 5%", 1, "`symbol` is a metric, not a function", "did you mean `symbol`?"),
+    (
+        'symbol.upper == "A"',
+        7,
+        "`.` has no meaning in a condition",
+        "a metric is one word, such as `mark_price`",
+    ),
+    (
+        'symbol.__class__ == "A"',
+        7,
+        "`.` has no meaning in a condition",
+        "a metric is one word, such as `mark_price`",
+    ),
+    (
+        '__import__("os") == 5',
+        1,
+        "no function is called `__import__`",
+        "there are abs, min and max",
+    ),
+    ("lambda: 5", 7, "`:` has no meaning in a condition", ""),
+    ("abs(roi, roi) > 5%", 10, "abs takes one value, not 2", ""),
+    ("min(roi) > 5%", 1, "min takes two values or more, not 1", ""),
+    ("min() > 5%", 1, "min takes two values or more, not 0", ""),
+    ("mark_price > equity", 14, "mark_price is a price, equity is an amount of money", ""),
+    ("mark_price + equity > 5", 14, "mark_price is a price, equity is an amount of money", ""),
+    (
+        "mark_price * mark_price > 5",
+        14,
+        "mark_price is a price, mark_price is a price",
+        "multiply by a number or a ratio, or a price by a quantity",
+    ),
+    ("mark_price + adl > 5", 14, "mark_price is a price, adl is a plain number", ""),
+    ("mark_price * 2x > 5", 14, "mark_price is a price, 2x is a multiple", "did you mean 2?"),
+    (
+        "margin_ratio / 50% > 5",
+        22,
+        "margin_ratio / 50% is a quotient, 5 is a plain number",
+        "did you mean 5x?",
+    ),
+    (
+        "notional / equity > 20",
+        21,
+        "notional / equity is a quotient, 20 is a plain number",
+        "did you mean 20x?",
+    ),
+    (
+        "mark_price / entry_price < 0.95",
+        28,
+        "mark_price / entry_price is a quotient, 0.95 is a plain number",
+        "did you mean 95%?",
+    ),
+    ("mark_price / 0 > 5", 14, "a division by zero is never known", ""),
+    (
+        "data_age + 5s > 10s",
+        1,
+        "data_age is a duration, which takes no arithmetic",
+        "compare it as it is: `data_age > 30s`",
+    ),
+    (
+        "data_age > mark_age",
+        12,
+        "data_age and mark_age are durations, which compare with a literal only",
+        "compare each with a literal such as 30s",
+    ),
+    ("data_age > 5%", 12, "data_age is a duration, 5% is a ratio", "did you mean 5s?"),
+    (
+        'symbol > "BTC"',
+        8,
+        "texts have no order: `>` does not apply",
+        "texts compare with ==, !=, in and ~",
+    ),
+    ("symbol == 5", 11, "symbol is a text, 5 is a plain number", 'did you mean "5"?'),
+    ('roi < "5%"', 7, 'roi is a ratio, "5%" is a text', "did you mean 5%?"),
+    ('symbol + "a" == "b"', 1, "symbol is a text, which takes no arithmetic", ""),
+    ('-symbol == "b"', 2, "symbol is a text, which takes no arithmetic", ""),
+    ("roi in [5%, 10]", 13, "roi is a ratio, 10 is a plain number", "did you mean 10%?"),
+    ("roi in []", 8, "the list is empty, so nothing is in it", ""),
+    ('side in "long"', 9, "`in` needs a list", 'did you mean ["long"]?'),
+    ("side in (long)", 9, "`in` needs a list", "did you mean [...]?"),
+    (
+        "roi in [margin_ratio]",
+        9,
+        "margin_ratio is not a literal, which a list is made of",
+        "compare it with == instead",
+    ),
+    ('roi ~ "BTC*"', 1, "roi is a ratio, not a text", "`~` fits a text to a pattern"),
+    (
+        'symbol not ~ "BTC*"',
+        8,
+        "`not` stands before a whole comparison, or before `in`",
+        "did you mean `not symbol ~ ...`?",
+    ),
+    (
+        "roi < 5% in [5%]",
+        10,
+        "`in` cannot follow another comparison here",
+        "join the two with `and`",
+    ),
+    ("(roi < 5%) < 5%", 12, "`<` cannot follow another comparison here", "join the two with `and`"),
+    (
+        "(roi < 5%) + 1 < 5",
+        1,
+        "`(roi < 5%)` is a condition, not a value",
+        "join conditions with `and` or `or`",
+    ),
+    ('symbol == "A" or "B"', 18, '"B" is a text, not a condition', 'did you mean `symbol == "B"`?'),
+    ("roi < 5% or 10%", 13, "10% is a ratio, not a condition", "did you mean `roi < 10%`?"),
+    ("roi % 2 < 5", 5, "`%` has no meaning in a condition", "it follows a number: 5%"),
+    ("roi ** 2 > 5%", 6, "a value is missing before `*`", "write a value before it"),
+    ("roi < 5%; roi > 3%", 9, "`;` has no meaning in a condition", "did you mean `and`?"),
+    ("[5%]", 1, "a list stands only behind `in`", 'as in side in ["long"]'),
+    ("roi < 5%, roi > 3%", 9, "`,` separates nothing here", "join conditions with `and` or `or`"),
+    ("roi < +5%", 7, "a value is missing before `+`", "leave it out"),
+    ("max(roi, 5) < 5%", 10, "roi is a ratio, 5 is a plain number", "did you mean 5%?"),
+    ("roi < 5x", 7, "roi is a ratio, 5x is a multiple", "did you mean 5%?"),
+    ("leverage > 5%", 12, "leverage is a multiple, 5% is a ratio", "did you mean 5x?"),
+    ("0.5ms < data_age", 1, "`0.5ms` is not a whole number of milliseconds", ""),
+    (
+        "roi < 5% not margin_ratio > 3%",
+        10,
+        "an operator is missing before `not`",
+        "did you mean `and not`?",
+    ),
+    ("roi < 5% an roi > 3%", 10, "an operator is missing before `an`", "did you mean `and an`?"),
+    ("distance < 5%", 1, "no metric is called `distance`", "did you mean `liquidation_distance`?"),
+    ('mark_price > "60000"', 14, 'mark_price is a price, "60000" is a text', "did you mean 60000?"),
+    ("adl > 3x", 7, "adl is a plain number, 3x is a multiple", "did you mean 3?"),
+    ('"abc"', 1, '"abc" is a text, not a condition', ""),
+    ("quantity > 5%", 12, "quantity is a quantity, 5% is a ratio", "did you mean 5?"),
+    ("not side", 5, "side is a text, not a condition", 'did you mean `side == "..."`?'),
+    ("roi < 5% and side", 14, "side is a text, not a condition", 'did you mean `side == "..."`?'),
+    (
+        "5 > liquidation_distance",
+        1,
+        "liquidation_distance is a ratio, 5 is a plain number",
+        "did you mean 5%?",
+    ),
+    ("roi > 1", 7, "roi is a ratio, 1 is a plain number", "did you mean 1%?"),
+    ("roi < $5", 7, "`$` has no meaning in a condition", ""),
+    (
+        "data_age > -5s",
+        13,
+        "5s is a duration, which takes no arithmetic",
+        "compare it as it is: `data_age > 30s`",
+    ),
+    ("notional > 5M", 12, "`5M` is not a number", "did you mean 5m?"),
+    (
+        "if roi < 5%",
+        4,
+        "an operator is missing before `roi`",
+        "compare the two, or join conditions with `and` or `or`",
+    ),
+    ("max(roi 5%) < 3%", 9, "a comma is missing before `5%`", "did you mean `,`?"),
+    ("roi < .05", 7, "`.05` is not a number", "did you mean 0.05?"),
+    ("roi < 1.2.3%", 7, "`1.2.3%` is not a number", ""),
+    ("roi × 2 > 5%", 5, "`×` has no meaning in a condition", "did you mean `*`?"),
+    ("roi < 5% und roi > 3%", 10, "an operator is missing before `und`", "did you mean `and und`?"),
+    ('roi && "', 5, "`&&` has no meaning in a condition", "did you mean `and`?"),
+    ('"BTCUSDT" == symbl', 14, "no metric is called `symbl`", "did you mean `symbol`?"),
+    (
+        "symbol ~ 'BTC*' and side == “long",
+        29,
+        "“ is not a quotation mark here",
+        'did you mean "long"?',
+    ),
+    (
+        "mark_price / roi > 5",
+        14,
+        "mark_price is a price, roi is a ratio",
+        "divide by a number, like by like, or money by a price or a quantity",
+    ),
+    (
+        "notional / 2x > 5",
+        12,
+        "notional is an amount of money, 2x is a multiple",
+        "did you mean 2?",
+    ),
+    ("max(roi, mark_price) > 5%", 10, "roi is a ratio, mark_price is a price", ""),
+    ("abs() > 5%", 1, "abs takes one value, not 0", ""),
+    ("maxx(roi, 5%) > 5%", 1, "no function is called `maxx`", "did you mean `max`?"),
+    ("roi { 5%", 5, "`{` has no meaning in a condition", "did you mean `(`?"),
+    ("not roi", 5, "roi is a ratio, not a condition", "did you mean `roi < 5%`?"),
+    ("roi < 1e-2", 7, "`1e-2` is not a number", "did you mean 0.01?"),
+    ("roi < 10 percent", 10, "`percent` stands apart from its number", "did you mean 10%?"),
+    ("data_age > 5min", 12, "`5min` is not a number", "did you mean 5m?"),
+    ("data_age > 90", 12, "data_age is a duration, 90 is a plain number", "did you mean 90s?"),
+    (
+        "data_age in [5s, 10]",
+        18,
+        "data_age is a duration, 10 is a plain number",
+        "did you mean 10s?",
+    ),
+    ("mark_price + 5% > 3", 14, "mark_price is a price, 5% is a ratio", "did you mean 5?"),
+    ('liquidation_distance < "five"', 24, 'liquidation_distance is a ratio, "five" is a text', ""),
+    ("roi < (5% + 3", 14, "the `(` in column 7 is not closed", "add `)`"),
+    ("roi in [5%, 10%", 16, "the `[` in column 8 is not closed", "add `]`"),
+    ("roi in [5% 10%]", 12, "a comma is missing before `10%`", "did you mean `,`?"),
+    ('side == "long" == 5', 19, '"long" is a text, 5 is a plain number', 'did you mean "5"?'),
+    ('venue == "binance"', 10, 'venue is never "binance"', 'did you mean "binance-usdm"?'),
+    ("account > 5", 11, "account is a text, 5 is a plain number", 'did you mean "5"?'),
+    (
+        "position_count > 5%",
+        18,
+        "position_count is a plain number, 5% is a ratio",
+        "did you mean 5?",
+    ),
+    ("leverage == 10", 13, "leverage is a multiple, 10 is a plain number", "did you mean 10x?"),
+    ("roi is 5%", 5, "an operator is missing before `is`", "did you mean `==`?"),
+    ("roi equals 5%", 5, "an operator is missing before `equals`", "did you mean `==`?"),
+    ("roi !== 5%", 5, "`!==` has no meaning in a condition", "did you mean `!=`?"),
+    ("roi <= => 5%", 8, "`=>` has no meaning in a condition", "did you mean `>=`?"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "problem", "hint"),
+    [pytest.param(*row, id=row[0] or "empty") for row in WRONG],
+)
+def test_wrong_condition(
+    vocabulary: Vocabulary, text: str, column: int, problem: str, hint: str
+) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text, vocabulary)
+
+    error = caught.value
+    assert (error.column, error.problem, error.hint) == (column, problem, hint)
+
+
+LONG = "roi < 5% or " * 84
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "problem", "hint"),
+    [
+        pytest.param(
+            LONG,
+            1001,
+            "the condition is longer than 1000 characters",
+            "split it into several rules",
+            id="long",
+        ),
+        pytest.param(
+            "(" * 51 + "roi < 5%" + ")" * 51,
+            51,
+            "the condition is nested more than 50 deep",
+            "split it into several rules",
+            id="deep in brackets",
+        ),
+        pytest.param(
+            "not " * 51 + "roi < 5%",
+            201,
+            "the condition is nested more than 50 deep",
+            "split it into several rules",
+            id="deep in not",
+        ),
+        pytest.param(
+            "abs(" * 51 + "roi" + ")" * 51 + " < 5%",
+            204,
+            "the condition is nested more than 50 deep",
+            "split it into several rules",
+            id="deep in functions",
+        ),
+        pytest.param(
+            "roi < 5%" + " + 1%" * 101,
+            510,
+            "the condition has more than 100 operations",
+            "split it into several rules",
+            id="long sum",
+        ),
+        pytest.param(
+            "roi\u00a0< 5%",
+            4,
+            "this is a special kind of blank (U+00A0)",
+            "replace it by an ordinary one",
+            id="no-break space",
+        ),
+        pytest.param(
+            "roi\n<\n5",
+            7,
+            "roi is a ratio, 5 is a plain number",
+            "did you mean 5%?",
+            id="over several lines",
+        ),
+    ],
+)
+def test_limits_and_blanks(
+    vocabulary: Vocabulary, text: str, column: int, problem: str, hint: str
+) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text, vocabulary)
+
+    error = caught.value
+    assert (error.column, error.problem, error.hint) == (column, problem, hint)
+
+
+def test_the_whole_text_of_an_error(vocabulary: Vocabulary) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition("margin_ration < 5%", vocabulary)
+
+    expected = "column 1: no metric is called `margin_ration` (did you mean `margin_ratio`?)"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("(" * 50 + "roi < 5%" + ")" * 50, id="brackets"),
+        pytest.param("not " * 50 + "roi < 5%", id="not"),
+        pytest.param("abs(" * 50 + "roi" + ")" * 50 + " < 5%", id="functions"),
+        pytest.param("roi < 5%" + " + 1%" * 100, id="sum of literals"),
+        pytest.param("roi" + "+roi" * 100 + " < 5%", id="sum of words"),
+        pytest.param(" or ".join(["roi < 5%"] * 80), id="many parts"),
+        pytest.param("(roi<1% or roi>2% and " * 40 + "roi<3%" + ")" * 40, id="deep and or"),
+    ],
+)
+def test_what_is_within_the_limits_compiles(vocabulary: Vocabulary, text: str) -> None:
+    assert compile_condition(text, vocabulary).reads == ("roi",)
