@@ -1,0 +1,213 @@
+"""User data events, exactly as the exchange words them.
+
+Source: protocol/usdm-futures.md §5; the order and presence of fields follow the live captures there
+(`T` before `E`, `ma` and `bep` present, in hedge mode a zero BOTH row first).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from monitor.sim.account import Account, Pool, Position
+from monitor.sim.amounts import ZERO, plain
+
+Payload = dict[str, Any]
+
+
+class UserEvent(NamedTuple):
+    """Something an account is told."""
+
+    account: str
+    payload: Payload
+
+    @property
+    def type(self) -> str:
+        """Binance's name for it."""
+        return str(self.payload["e"])
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill of one order, complete at once."""
+
+    position: Position
+    "As it is after the fill."
+    client_id: str
+    order_id: int
+    trade_id: int
+    quantity: Decimal
+    "Contracts; positive is bought."
+    order_price: Decimal
+    "Zero for a market order."
+    price: Decimal
+    realized: Decimal
+    "Before the fee, margin asset."
+    fee: Decimal
+    "Margin asset."
+    forced: bool
+    "Made by the exchange."
+
+    @property
+    def side(self) -> str:
+        """BUY or SELL."""
+        return "BUY" if self.quantity > 0 else "SELL"
+
+
+def account_update(
+    account: Account,
+    reason: str,
+    now: int,
+    *,
+    changes: Mapping[str, Decimal],
+    positions: Iterable[Position] = (),
+    symbol: str | None = None,
+) -> UserEvent:
+    """Word an ACCOUNT_UPDATE.
+
+    Args:
+        account: As it is after the change.
+        reason: `m`.
+        now: Exchange ms.
+        changes: Assets to tell of, each with `bc`: the change other than profit and commission.
+        positions: Rows to tell of; the BOTH rows of hedge mode are added here.
+        symbol: Whose funding it was.
+    """
+    body: Payload = {
+        "B": [
+            {
+                "a": asset,
+                "wb": plain(account.wallets.get(asset, ZERO)),
+                "cw": plain(account.cross_wallet(asset)),
+                "bc": plain(change),
+            }
+            for asset, change in changes.items()
+        ],
+        "P": [_row(account, position) for position in _with_both(account, positions)],
+        "m": reason,
+    }
+    if symbol is not None:
+        body["S"] = symbol
+    return UserEvent(account.name, {"e": "ACCOUNT_UPDATE", "T": now, "E": now, "a": body})
+
+
+def _with_both(account: Account, positions: Iterable[Position]) -> list[Position]:
+    rows: list[Position] = []
+    for position in positions:
+        both = Position(position.symbol, "BOTH")
+        if account.hedge and both not in rows:
+            rows.append(both)
+        rows.append(position)
+    return rows
+
+
+def _row(account: Account, position: Position) -> Payload:
+    return {
+        "s": position.symbol,
+        "pa": plain(position.amount),
+        "ep": plain(position.entry),
+        "cr": plain(position.realized),
+        "up": plain(account.unrealized(position)),
+        "mt": "isolated" if account.is_isolated(position) else "cross",
+        "iw": plain(position.isolated_wallet),
+        "ps": position.side,
+        "ma": account.asset_of(position),
+        "bep": plain(position.break_even),
+    }
+
+
+def margin_call(account: Account, pool: Pool, now: int) -> UserEvent:
+    """Word a MARGIN_CALL; `cw` is there for a cross pool only."""
+    payload: Payload = {"e": "MARGIN_CALL", "E": now}
+    if not pool.isolated:
+        payload["cw"] = plain(account.cross_wallet(pool.asset))
+    payload["p"] = [
+        {
+            "s": position.symbol,
+            "ps": position.side,
+            "pa": plain(position.amount),
+            "mt": "ISOLATED" if pool.isolated else "CROSSED",
+            "iw": plain(position.isolated_wallet),
+            "mp": plain(account.marks[position.symbol]),
+            "up": plain(account.unrealized(position)),
+            "mm": plain(account.maintenance(position)),
+        }
+        for position in pool.positions
+    ]
+    return UserEvent(account.name, payload)
+
+
+def leverage_changed(account: Account, symbol: str, now: int) -> UserEvent:
+    """Word the ACCOUNT_CONFIG_UPDATE of another leverage."""
+    config = {"s": symbol, "l": account.setting(symbol).leverage}
+    payload = {"e": "ACCOUNT_CONFIG_UPDATE", "T": now, "E": now, "ac": config}
+    return UserEvent(account.name, payload)
+
+
+def listen_key_expired(account: str, listen_key: str, now: int) -> UserEvent:
+    """Word the end of a listen key."""
+    return UserEvent(account, {"e": "listenKeyExpired", "E": now, "listenKey": listen_key})
+
+
+def trade_lite(account: Account, trade: Trade, now: int) -> UserEvent:
+    """Word a TRADE_LITE, the earliest sign of a fill."""
+    payload = {
+        "e": "TRADE_LITE",
+        "E": now,
+        "T": now,
+        "s": trade.position.symbol,
+        "q": plain(abs(trade.quantity)),
+        "p": plain(trade.order_price),
+        "m": False,
+        "c": trade.client_id,
+        "S": trade.side,
+        "L": plain(trade.price),
+        "l": plain(abs(trade.quantity)),
+        "t": trade.trade_id,
+        "i": trade.order_id,
+    }
+    return UserEvent(account.name, payload)
+
+
+def order_filled(account: Account, trade: Trade, now: int) -> UserEvent:
+    """Word the ORDER_TRADE_UPDATE of a complete fill; fields in the live order of §5.4."""
+    kind = "LIMIT" if trade.forced else "MARKET"  # forced orders: LIMIT and IOC (§5.4)
+    quantity = plain(abs(trade.quantity))
+    order: Payload = {
+        "s": trade.position.symbol,
+        "c": trade.client_id,
+        "S": trade.side,
+        "o": kind,
+        "f": "IOC" if trade.forced else "GTC",
+        "q": quantity,
+        "p": plain(trade.order_price),
+        "ap": plain(trade.price),
+        "sp": "0",
+        "x": "CALCULATED" if trade.forced else "TRADE",
+        "X": "FILLED",
+        "i": trade.order_id,
+        "l": quantity,
+        "z": quantity,
+        "L": plain(trade.price),
+        "n": plain(trade.fee),
+        "N": account.asset_of(trade.position),
+        "T": now,
+        "t": trade.trade_id,
+        "b": "0",
+        "a": "0",
+        "m": False,
+        "R": trade.forced,
+        "wt": "CONTRACT_PRICE",
+        "ot": kind,
+        "ps": trade.position.side,
+        "cp": False,
+        "rp": plain(trade.realized),
+        "pP": False,
+        "si": 0,
+        "ss": 0,
+        "V": "NONE",
+        "pm": "NONE",
+        "gtd": 0,
+        "er": "0",
+    }
+    return UserEvent(account.name, {"e": "ORDER_TRADE_UPDATE", "T": now, "E": now, "o": order})
