@@ -20,7 +20,7 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m flake8_async monitor tests
+	git ls-files -co --exclude-standard '*.py' | xargs $(BIN)/python -m flake8_async --startable-in-context-manager=run,listen,_stop_on_signal
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/check_docs.py

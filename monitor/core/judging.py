@@ -1,0 +1,217 @@
+"""What a rule says about a target now: from metrics and their freshness to truths and readings.
+
+`raw` takes aged numbers as they stand, as long as the marks they use are fresh; `relaxed` has the
+dead band and takes aged for unknown. Where every number is fresh and has a meaning, which is
+nearly always, the condition runs as plain Python (`exact`); otherwise, or where the arithmetic
+fails, as three-valued logic (`possible`). Both come from one checked tree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from monitor.core.alerts import Alert
+from monitor.core.events import Now
+from monitor.core.freshness import ALWAYS, MARKS, NEVER, Rest, Stamps
+from monitor.core.language.compile import Condition
+from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
+from monitor.core.language.units import Scope
+from monitor.core.metrics import AGE_BASES, METRICS, Figure, Metric, View, metrics_of
+from monitor.core.notices import Grade, Reading, Target
+from monitor.core.portfolio import Account, Holding
+from monitor.core.rules import Rule
+
+_POOL_INPUTS = int(Rest.POOL_DATA | Rest.CROSS_MARKS | Rest.ALL_MARKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One target at one instant, and which of its inputs are not fresh."""
+
+    view: View
+    stamps: Stamps
+    aged: int
+    """Bits of `Rest` that are aged or unknown."""
+    unknown: int
+    cross: bool
+
+    def rests(self, metric: Metric) -> int:
+        """Tell what a metric rests on for this target."""
+        return int(metric.rests_cross if self.cross else metric.rests)
+
+
+def look(view: View, forget_after: int) -> Sight:
+    """Look at a target: collect the instants of its inputs and grade them."""
+    account, holding = view.account, view.holding
+    pool = view.pool if view.asset else None
+    stamps = account.stamps(holding, pool)
+    aged = stamps.older_than(view.now.ticks - account.limit)
+    unknown = stamps.older_than(view.now.ticks - forget_after) if aged else 0
+    cross = holding is not None and holding.position.cross
+    return Sight(view, stamps, aged, unknown, cross)
+
+
+class Judge:
+    """A rule, prepared for judging."""
+
+    __slots__ = ("ages", "levels", "metrics", "reads_pool", "rests", "rests_cross", "rule")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        names = dict.fromkeys(name for level in rule.levels for name in level.condition.reads)
+        self.metrics = tuple(METRICS[name] for name in names)
+        order = {name: place for place, name in enumerate(names)}
+
+        def places(condition: Condition) -> tuple[int, ...]:
+            return tuple(order[name] for name in condition.reads)
+
+        self.levels = tuple(
+            (level.condition, places(level.condition), level.relaxed, places(level.relaxed))
+            for level in rule.levels
+        )
+        self.rests = self.rests_cross = 0
+        for metric in self.metrics:
+            self.rests |= metric.rests
+            self.rests_cross |= metric.rests_cross
+        # A rule on an isolated position may read figures of its pool all the same.
+        self.reads_pool = bool((self.rests | self.rests_cross) & _POOL_INPUTS)
+        self.ages = _thresholds(rule)
+
+    def rests_of(self, *, cross: bool) -> int:
+        """Tell all that its conditions rest on, as bits of `Rest`."""
+        return self.rests_cross if cross else self.rests
+
+    def truths(self, sight: Sight, *, relaxed: bool) -> list[Truth]:
+        """Judge every level by itself, by rising severity."""
+        figures = [metric.compute(sight.view) for metric in self.metrics]
+        rests = self.rests_of(cross=sight.cross)
+        if not sight.aged & rests and not any(
+            figure is None or figure is ABSENT for figure in figures
+        ):
+            return [self._decide(level, figures, relaxed=relaxed) for level in self.levels]
+        values = [
+            _value(figure, sight, metric, relaxed=relaxed)
+            for figure, metric in zip(figures, self.metrics, strict=True)
+        ]
+        found = []
+        for condition, places, dead_band, dead_places in self.levels:
+            if relaxed:
+                found.append(dead_band.possible(*[values[place] for place in dead_places]))
+            else:
+                found.append(condition.possible(*[values[place] for place in places]))
+        return found
+
+    @staticmethod
+    def _decide(
+        level: tuple[Condition, tuple[int, ...], Condition, tuple[int, ...]],
+        figures: list[Figure],
+        *,
+        relaxed: bool,
+    ) -> Truth:
+        condition, places = level[2:] if relaxed else level[:2]
+        arguments = [figures[place] for place in places]
+        try:
+            return Truth.TRUE if condition.exact(*arguments) else Truth.FALSE
+        except ArithmeticError:
+            return condition.possible(*arguments)
+
+    def next_age(self, view: View) -> int | None:
+        """Tell the next instant at which an age crosses a literal; None where none will."""
+        nearest: int | None = None
+        for name, thresholds in self.ages:
+            base = AGE_BASES[name](view)
+            if base is None:
+                continue
+            for threshold in thresholds:
+                # `>` turns true a millisecond after `>=` does.
+                for instant in (base + threshold, base + threshold + 1):
+                    if instant > view.now.ticks and (nearest is None or instant < nearest):
+                        nearest = instant
+        return nearest
+
+
+def _thresholds(rule: Rule) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Collect the literals that each age is compared with, with the dead band and without."""
+    found: dict[str, set[int]] = {}
+    for level in rule.levels:
+        for condition in (level.condition, level.relaxed):
+            for name, thresholds in condition.ages:
+                found.setdefault(name, set()).update(thresholds)
+    return tuple((name, tuple(sorted(values))) for name, values in found.items())
+
+
+def _value(figure: Figure, sight: Sight, metric: Metric, *, relaxed: bool) -> Value:
+    """Turn a figure into what three-valued logic takes, by how far it may be trusted."""
+    if figure is ABSENT:
+        return ABSENT
+    rests = sight.rests(metric)
+    doubted = sight.aged if relaxed else sight.unknown | (sight.aged & MARKS)
+    if figure is None or rests & doubted:
+        return UNKNOWN
+    return figure
+
+
+def worst(truths: list[Truth]) -> list[Truth]:
+    """Turn truths of each level into "this level's condition or any higher one's"."""
+    result: list[Truth] = []
+    above = Truth.FALSE
+    for truth in reversed(truths):
+        if truth is Truth.TRUE or above is Truth.TRUE:
+            above = Truth.TRUE
+        elif truth is Truth.UNKNOWN or above is Truth.UNKNOWN:
+            above = Truth.UNKNOWN
+        result.append(above)
+    result.reverse()
+    return result
+
+
+def readings(sight: Sight, scope: Scope) -> Iterator[tuple[str, Reading]]:
+    """Read every metric that a rule of this scope may speak of."""
+    for metric in metrics_of(scope):
+        yield metric.name, reading(sight, metric)
+
+
+def reading(sight: Sight, metric: Metric) -> Reading:
+    """Read one metric: its value, how far it may be trusted, how old it is."""
+    figure = metric.compute(sight.view)
+    if figure is ABSENT:
+        return Reading(Grade.ABSENT)
+    value: Decimal | str | int | None = figure  # type: ignore[assignment]  # as in `_value`
+    rests = sight.rests(metric)
+    age = age_of(sight, rests)
+    if value is None or rests & sight.unknown:
+        return Reading(Grade.UNKNOWN, value, age)
+    return Reading(Grade.AGED if rests & sight.aged else Grade.FRESH, value, age)
+
+
+def age_of(sight: Sight, rests: int) -> int | None:
+    """Tell the age of the oldest of some inputs, in milliseconds; None where there is no age."""
+    oldest = sight.stamps.oldest(rests)
+    return None if oldest in {ALWAYS, NEVER} else max(0, sight.view.now.ticks - oldest)
+
+
+class Watch:
+    """One rule on one target, as long as the target is there."""
+
+    __slots__ = ("account", "alert", "asset", "holding", "judge", "target")
+
+    def __init__(
+        self,
+        judge: Judge,
+        target: Target,
+        account: Account,
+        *,
+        holding: Holding | None = None,
+        asset: str = "",
+    ) -> None:
+        self.judge = judge
+        self.target = target
+        self.account = account
+        self.holding = holding
+        self.asset = asset
+        self.alert: Alert | None = None
+        """Made when first needed; dropped when every switch is off again."""
+
+    def view(self, now: Now) -> View:
+        """Make the view of its target at an instant."""
+        return View(self.account, now, holding=self.holding, asset=self.asset)

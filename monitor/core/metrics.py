@@ -1,0 +1,507 @@
+"""The vocabulary of rules: one table.
+
+Each row says what a metric means, its unit and scope, what it rests on (so that its freshness is
+known), how it moves with the position's own mark, and how it is computed. The reference page in
+`docs/` is generated from it. A metric is a pure function of a `View`: one target at one instant.
+
+It returns a Decimal (money in the pool's asset, ratios as parts: 0.05 is 5 %), a text, or whole
+milliseconds; None for unknown; ABSENT where it has no meaning for the target. Infinite is a
+Decimal. Directions are of a long and of a short that stand alone, with margin left.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from monitor.core.events import Now
+from monitor.core.freshness import NEVER, Rest
+from monitor.core.language.truth import ABSENT, Missing
+from monitor.core.language.units import Scope, Unit, Vocabulary, Word
+from monitor.core.liquidation import ZERO, distance
+from monitor.core.portfolio import Account, Holding, Pool
+
+INFINITE = Decimal("Infinity")
+
+Figure = Decimal | str | int | Missing | None
+
+
+class View:
+    """One target at one instant: what metrics are computed from."""
+
+    __slots__ = ("_pool", "account", "asset", "holding", "now")
+
+    def __init__(
+        self, account: Account, now: Now, *, holding: Holding | None = None, asset: str = ""
+    ) -> None:
+        self.account = account
+        self.now = now
+        self.holding = holding
+        self.asset = account.pool_of(holding.position) if holding is not None else asset
+        self._pool: Pool | None = None
+
+    @property
+    def held(self) -> Holding:
+        """The position; only metrics of position scope may ask."""
+        if self.holding is None:
+            raise AssertionError("a position metric was asked of a target without a position")
+        return self.holding
+
+    @property
+    def pool(self) -> Pool:
+        """The pool of the position, or the target itself."""
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = self.account.pool(self.asset)
+        return pool
+
+
+class Direction(Enum):
+    """How a metric moves when the position's own mark rises."""
+
+    RISING = "rising"
+    FALLING = "falling"
+    NONE = "none"
+    """It does not move, or not in one direction only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table."""
+
+    name: str
+    unit: Unit
+    scope: Scope
+    meaning: str
+    compute: Callable[[View], Figure]
+    rests: Rest
+    rests_cross: Rest
+    """What it rests on for a cross position; the same as `rests` where that makes no difference."""
+    long: Direction
+    short: Direction
+    known: frozenset[str] | None = None
+
+
+# ---------------------------------------------------------------- how each is computed
+
+
+def _settled(part: Decimal | None, behind: Decimal | None) -> Decimal | None:
+    """Divide a need by the balance under it: nothing needed is 0, a balance ≤ 0 infinite."""
+    if part is None or behind is None:
+        return None
+    if part <= 0:
+        return ZERO
+    return part / behind if behind > 0 else INFINITE
+
+
+def _balance_behind(view: View) -> Decimal | None:
+    """Margin balance that a position stands on: its own if isolated, else its pool's."""
+    holding = view.held
+    if holding.position.cross:
+        return view.pool.margin_balance
+    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
+
+
+def _maintenance_on(view: View) -> Decimal | None:
+    """Maintenance margin of what a position stands on."""
+    holding = view.held
+    return view.pool.cross_maintenance if holding.position.cross else holding.maintenance
+
+
+def _asset(view: View) -> Figure:
+    return view.asset if view.holding is None else view.holding.position.margin_asset
+
+
+def _liquidation_price(view: View) -> Figure:
+    position = view.held.position
+    carried = view.account.liquidation(position)
+    if carried is None:
+        return None
+    if carried[0] is None:
+        return ZERO if carried[1] < 0 else INFINITE
+    return carried[0]
+
+
+def _liquidation_distance(view: View) -> Figure:
+    holding = view.held
+    carried = view.account.liquidation(holding.position)
+    if carried is None or holding.mark_price is None:
+        return None
+    return distance(holding.mark_price, *carried)
+
+
+def _margin_room(view: View) -> Figure:
+    position = view.held.position
+    balance, maintenance = _balance_behind(view), _maintenance_on(view)
+    wallet = view.pool.cross_wallet if position.cross else position.isolated_wallet
+    if balance is None or maintenance is None or wallet is None:
+        return None
+    left = balance - maintenance
+    if left <= 0:
+        return ZERO
+    return left / wallet if wallet > 0 else INFINITE
+
+
+def _effective_leverage(view: View) -> Figure:
+    return _settled(view.held.notional, _balance_behind(view))
+
+
+def _roi(view: View) -> Figure:
+    holding = view.held
+    leverage = view.account.leverages.get(holding.position.symbol)
+    if leverage is None or holding.pnl is None or not holding.notional:
+        return None
+    return holding.pnl * leverage / holding.notional
+
+
+def _isolated_margin(view: View) -> Figure:
+    holding = view.held
+    if holding.position.cross:
+        return ABSENT
+    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
+
+
+def _leverage(view: View) -> Figure:
+    leverage = view.account.leverages.get(view.held.position.symbol)
+    return None if leverage is None else Decimal(leverage)
+
+
+def _adl(view: View) -> Figure:
+    adl = view.held.position.adl
+    return None if adl is None else Decimal(adl)
+
+
+def _mark_age(view: View) -> Figure:
+    holding = view.held
+    at = holding.mark_at if holding.mark_at != NEVER else holding.opened_at
+    return max(0, view.now.ticks - at)
+
+
+def _equity(view: View) -> Figure:
+    pool = view.pool
+    if pool.wallet is None or pool.total_pnl is None:
+        return None
+    return pool.wallet + pool.total_pnl
+
+
+def _account_leverage(view: View) -> Figure:
+    equity = _equity(view)
+    return _settled(view.pool.total_notional, equity if isinstance(equity, Decimal) else None)
+
+
+def _stale_for(view: View) -> Figure:
+    since = view.account.stale_since
+    return 0 if since is None else max(0, view.now.ticks - since)
+
+
+# ---------------------------------------------------------------- the table
+
+_RATIO, _MONEY, _PRICE = Unit.RATIO, Unit.MONEY, Unit.PRICE
+_TEXT, _MULTIPLE, _DURATION = Unit.TEXT, Unit.MULTIPLE, Unit.DURATION
+_POSITION, _POOL, _ACCOUNT = Scope.POSITION, Scope.POOL, Scope.ACCOUNT
+_UP, _DOWN, _NONE = Direction.RISING, Direction.FALLING, Direction.NONE
+_HELD = Rest.DATA | Rest.OWN_MARK
+_CROSS = Rest.POOL_DATA | Rest.CROSS_MARKS
+_TOTAL = Rest.POOL_DATA | Rest.ALL_MARKS
+
+
+def _metric(
+    name: str,
+    unit: Unit,
+    scope: Scope,
+    rests: Rest,
+    meaning: str,
+    compute: Callable[[View], Figure],
+    *,
+    cross: Rest | None = None,
+    moves: tuple[Direction, Direction] = (_NONE, _NONE),
+    known: frozenset[str] | None = None,
+) -> Metric:
+    rests_cross = rests if cross is None else cross
+    return Metric(name, unit, scope, meaning, compute, rests, rests_cross, *moves, known)
+
+
+_TABLE = (
+    _metric(
+        "account", _TEXT, Scope.ANY, Rest.NOTHING, "the account's name", lambda v: v.account.name
+    ),
+    _metric(
+        "venue",
+        _TEXT,
+        Scope.ANY,
+        Rest.NOTHING,
+        "where the account is",
+        lambda v: v.account.venue,
+        known=frozenset({"binance-usdm"}),
+    ),
+    _metric("asset", _TEXT, _POOL, Rest.NOTHING, "the margin asset", _asset),
+    _metric(
+        "symbol", _TEXT, _POSITION, Rest.NOTHING, "the contract", lambda v: v.held.position.symbol
+    ),
+    _metric(
+        "side",
+        _TEXT,
+        _POSITION,
+        Rest.NOTHING,
+        "long or short",
+        lambda v: v.held.position.side,
+        known=frozenset({"long", "short"}),
+    ),
+    _metric(
+        "margin_type",
+        _TEXT,
+        _POSITION,
+        Rest.DATA,
+        "cross or isolated",
+        lambda v: v.held.position.margin_type,
+        known=frozenset({"cross", "isolated"}),
+    ),
+    _metric(
+        "quantity",
+        Unit.QUANTITY,
+        _POSITION,
+        Rest.DATA,
+        "signed, in base units; positive is long",
+        lambda v: v.held.position.quantity,
+    ),
+    _metric(
+        "mark_price",
+        _PRICE,
+        _POSITION,
+        Rest.OWN_MARK,
+        "the mark price, the newer of stream and poll",
+        lambda v: v.held.mark_price,
+        moves=(_UP, _UP),
+    ),
+    _metric(
+        "entry_price",
+        _PRICE,
+        _POSITION,
+        Rest.DATA,
+        "average entry price",
+        lambda v: v.held.position.entry_price,
+    ),
+    _metric(
+        "break_even_price",
+        _PRICE,
+        _POSITION,
+        Rest.DATA,
+        "entry price with the fees paid; unknown from a fill until the next poll",
+        lambda v: v.held.position.break_even_price,
+    ),
+    _metric(
+        "liquidation_price",
+        _PRICE,
+        _POSITION,
+        Rest.DATA | Rest.POLL,
+        "the exchange's at the last poll, carried on since; none compares as 0 for a long and "
+        "as infinite for a short",
+        _liquidation_price,
+        cross=Rest.DATA | Rest.POLL | _CROSS,
+    ),
+    _metric(
+        "liquidation_distance",
+        _RATIO,
+        _POSITION,
+        _HELD | Rest.POLL,
+        "part of the mark price that it must move until liquidation; 0 or less at or beyond it, "
+        "infinite where there is no liquidation price",
+        _liquidation_distance,
+        cross=_HELD | Rest.POLL | _CROSS,
+        moves=(_UP, _DOWN),
+    ),
+    _metric(
+        "margin_room",
+        _RATIO,
+        _POSITION,
+        _HELD | Rest.POLL,
+        "(margin balance − maintenance) / the wallet behind the position, at least 0: the part of "
+        "the money put behind it that is left before liquidation",
+        _margin_room,
+        cross=_HELD | Rest.POLL | _CROSS,
+        moves=(_UP, _DOWN),
+    ),
+    _metric(
+        "notional",
+        _MONEY,
+        _POSITION,
+        _HELD,
+        "abs(quantity) × mark price",
+        lambda v: v.held.notional,
+        moves=(_UP, _UP),
+    ),
+    _metric(
+        "leverage",
+        _MULTIPLE,
+        _POSITION,
+        Rest.SETTING,
+        "the setting on the exchange",
+        _leverage,
+    ),
+    _metric(
+        "effective_leverage",
+        _MULTIPLE,
+        _POSITION,
+        _HELD,
+        "notional / the margin balance behind it; infinite when that is 0 or less",
+        _effective_leverage,
+        cross=_HELD | _CROSS,
+        moves=(_NONE, _UP),
+    ),
+    _metric(
+        "unrealized_pnl",
+        _MONEY,
+        _POSITION,
+        _HELD,
+        "quantity × (mark price − entry price)",
+        lambda v: v.held.pnl,
+        moves=(_UP, _DOWN),
+    ),
+    _metric(
+        "roi",
+        _RATIO,
+        _POSITION,
+        _HELD | Rest.SETTING,
+        "unrealized_pnl × leverage / notional, as on Binance's screen",
+        _roi,
+        moves=(_UP, _DOWN),
+    ),
+    _metric(
+        "isolated_margin",
+        _MONEY,
+        _POSITION,
+        _HELD,
+        "isolated wallet + unrealized_pnl; has no meaning for cross",
+        _isolated_margin,
+        moves=(_UP, _DOWN),
+    ),
+    _metric(
+        "position_margin_ratio",
+        _RATIO,
+        _POSITION,
+        _HELD | Rest.POLL,
+        "maintenance / margin balance of what it stands on; liquidation at 100 %",
+        lambda v: _settled(_maintenance_on(v), _balance_behind(v)),
+        cross=_HELD | Rest.POLL | _CROSS,
+        moves=(_NONE, _UP),
+    ),
+    _metric(
+        "adl",
+        Unit.NUMBER,
+        _POSITION,
+        Rest.POLL,
+        "place in the auto-deleveraging queue, 0 to 4; 4 is first",
+        _adl,
+    ),
+    _metric(
+        "mark_age", _DURATION, _POSITION, Rest.NOTHING, "age of the position's mark", _mark_age
+    ),
+    _metric(
+        "wallet_balance",
+        _MONEY,
+        _POOL,
+        Rest.POOL_DATA,
+        "everything in that asset, isolated too",
+        lambda v: v.pool.wallet,
+    ),
+    _metric(
+        "total_unrealized_pnl",
+        _MONEY,
+        _POOL,
+        _TOTAL,
+        "of all positions in that asset",
+        lambda v: v.pool.total_pnl,
+    ),
+    _metric("equity", _MONEY, _POOL, _TOTAL, "wallet_balance + total_unrealized_pnl", _equity),
+    _metric(
+        "total_notional",
+        _MONEY,
+        _POOL,
+        _TOTAL,
+        "of all positions in that asset, longs and shorts added up",
+        lambda v: v.pool.total_notional,
+    ),
+    _metric(
+        "margin_balance",
+        _MONEY,
+        _POOL,
+        _CROSS,
+        "cross wallet + unrealized PnL of the cross positions; isolated left out",
+        lambda v: v.pool.margin_balance,
+    ),
+    _metric(
+        "maintenance_margin",
+        _MONEY,
+        _POOL,
+        _CROSS,
+        "of the cross positions",
+        lambda v: v.pool.cross_maintenance,
+    ),
+    _metric(
+        "available_balance",
+        _MONEY,
+        _POOL,
+        Rest.POLL,
+        "what the last poll said may be used or withdrawn",
+        lambda v: v.pool.available,
+    ),
+    _metric(
+        "margin_ratio",
+        _RATIO,
+        _POOL,
+        _CROSS,
+        "maintenance_margin / margin_balance; liquidation at 100 %",
+        lambda v: _settled(v.pool.cross_maintenance, v.pool.margin_balance),
+    ),
+    _metric(
+        "account_leverage",
+        _MULTIPLE,
+        _POOL,
+        _TOTAL,
+        "total_notional / equity; infinite when equity is 0 or less",
+        _account_leverage,
+    ),
+    _metric(
+        "position_count",
+        Unit.NUMBER,
+        _POOL,
+        Rest.POOL_DATA,
+        "positions in that asset",
+        lambda v: Decimal(v.pool.count),
+    ),
+    _metric(
+        "data_age",
+        _DURATION,
+        _ACCOUNT,
+        Rest.NOTHING,
+        "age of the last complete poll or of the oldest mark of a position held, whichever is "
+        "older; before the first poll, since the watch began",
+        lambda v: max(0, v.now.ticks - v.account.data_since()),
+    ),
+    _metric(
+        "stale_for",
+        _DURATION,
+        _ACCOUNT,
+        Rest.NOTHING,
+        "how long since the account was last fresh, across restarts; 0s while it is",
+        _stale_for,
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+
+VOCABULARY: Vocabulary = {
+    metric.name: Word(metric.name, metric.unit, metric.scope, metric.known) for metric in _TABLE
+}
+
+AGE_BASES: dict[str, Callable[[View], int | None]] = {
+    "data_age": lambda v: v.account.data_since(),
+    "stale_for": lambda v: v.account.stale_since,
+    "mark_age": lambda v: v.held.mark_at if v.held.mark_at != NEVER else v.held.opened_at,
+}
+"""For each metric that grows with time: the instant (ticks) it counts from; None: it stays 0."""
+
+
+def metrics_of(scope: Scope) -> tuple[Metric, ...]:
+    """List the metrics that a rule of this scope may read, in the order of the table."""
+    return tuple(metric for metric in _TABLE if metric.scope <= scope)

@@ -1,0 +1,284 @@
+"""Notices: numbered, routed, repeated, and summed up.
+
+What `engine.py` found out becomes a notice here: an alert's level changed, an alert's target is
+gone, a reminder is due, something happened. Every notice gets a number of its own, the numbers
+that a reader needs, and the channels that are to hear it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
+
+from monitor.core.agenda import Agenda
+from monitor.core.alerts import Alert
+from monitor.core.events import Now, Remark, Request
+from monitor.core.happenings import Cooldown, Happening, cooldown_key, restore_cooldown
+from monitor.core.judging import Sight, Watch, age_of, readings
+from monitor.core.notices import (
+    AlertRecord,
+    Changes,
+    Delivery,
+    Notice,
+    Reading,
+    Saved,
+    Target,
+    TimerRecord,
+    Told,
+)
+from monitor.core.routing import Channel, Router
+from monitor.core.rules import Rule, Severity
+
+EXPIRE, JUDGE, REST = 0, 1, 2
+"""Ranks of the agenda: what turns stale comes before what is judged because of it."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one turn of the engine brings."""
+
+    alerts: dict[tuple[str, Target], AlertRecord] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    timers: dict[tuple[str, str], TimerRecord] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    symbols: frozenset[str] | None = None
+    """The symbols held, when they changed."""
+    wake_at: int | None = None
+    """The next instant (ticks) at which something changes by time alone."""
+
+    @property
+    def changes(self) -> Changes:
+        """What has to be kept, in one transaction."""
+        return Changes(
+            tuple(self.alerts.values()),
+            tuple(self.notices),
+            tuple(self.deliveries),
+            tuple(self.told),
+            tuple(self.timers.values()),
+        )
+
+
+class _Numbers(TypedDict):
+    data_age: int | None
+    values: Mapping[str, Reading]
+
+
+def _numbers(watch: Watch, sight: Sight) -> _Numbers:
+    """Collect the numbers of a notice, and the age of the oldest that decided."""
+    judge = watch.judge
+    return {
+        "data_age": age_of(sight, judge.rests_of(cross=sight.cross)),
+        "values": dict(readings(sight, judge.rule.scope)),
+    }
+
+
+def _condition(alert: Alert, severity: Severity) -> str | None:
+    """Give the text of a level's condition."""
+    for level in alert.rule.levels:
+        if level.severity is severity:
+            return level.condition.text
+    return None
+
+
+def _kind(before: Severity, after: Severity) -> str:
+    if before is Severity.NONE:
+        return "fired"
+    if after is Severity.NONE:
+        return "resolved"
+    return "escalated" if after > before else "eased"
+
+
+class Teller:
+    """Makes notices, and keeps what must not be told twice."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        channels: Sequence[Channel],
+        agenda: Agenda,
+        saved: Saved,
+        now: Now,
+    ) -> None:
+        self._rules = rules
+        self._router = Router(channels, saved.told)
+        self._agenda = agenda
+        self._next_number = saved.next_number
+        self._cooldowns: dict[str, Cooldown] = {}
+        for record in saved.timers:
+            if record.kind != "cooldown":
+                continue
+            cooldown = restore_cooldown(record, rules, now)
+            if cooldown is not None:
+                self._cooldowns[cooldown.key] = cooldown
+                agenda.put(("cooldown", cooldown.key), max(cooldown.ends, now.ticks), REST)
+
+    # ------------------------------------------------------------ alerts
+
+    def level_changed(
+        self, watch: Watch, alert: Alert, before: Severity, sight: Sight, outcome: Outcome
+    ) -> None:
+        """Tell that an alert went from one level to another."""
+        now, after = sight.view.now, alert.level
+        if before is Severity.NONE:
+            alert.since, alert.highest = now.utc, after
+        alert.highest = max(alert.highest, after)
+        kind = _kind(before, after)
+        notice = Notice(
+            number=self._number(),
+            at=now.utc,
+            kind=kind,
+            severity=alert.highest if kind == "resolved" else after,
+            previous=before,
+            reason="recovered" if kind in {"eased", "resolved"} else None,
+            rule=alert.rule.name,
+            target=alert.target,
+            since=alert.since,
+            condition=_condition(alert, max(after, before)),
+            **_numbers(watch, sight),
+        )
+        self._tell(notice, alert.rule, outcome)
+        alert.noticed = now
+        self.plan_reminder(watch, now)
+
+    def finish(self, alert: Alert, reason: str, now: Now, outcome: Outcome) -> None:
+        """End an alert whose target or rule is gone."""
+        before = alert.level
+        if alert.clear():
+            outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
+        if before is not Severity.NONE:
+            self.ended(alert, before, reason, now, outcome)
+
+    def bury(self, kept: AlertRecord, reason: str, now: Now, outcome: Outcome) -> None:
+        """End an alert of an earlier run whose rule or account is gone."""
+        outcome.alerts[kept.rule, kept.target] = replace(kept, switches=())
+        if kept.level is Severity.NONE:
+            return
+        notice = Notice(
+            number=self._number(),
+            at=now.utc,
+            kind="resolved",
+            severity=kept.highest,
+            previous=kept.level,
+            reason=reason,
+            rule=kept.rule,
+            target=kept.target,
+            since=kept.since,
+        )
+        self._tell(notice, self._rules.get(kept.rule), outcome)
+
+    def ended(
+        self, alert: Alert, before: Severity, reason: str, now: Now, outcome: Outcome
+    ) -> None:
+        """Tell a change of level that no number decided."""
+        after = alert.level
+        kind = _kind(before, after)
+        notice = Notice(
+            number=self._number(),
+            at=now.utc,
+            kind=kind,
+            severity=max(alert.highest, before) if kind == "resolved" else after,
+            previous=before,
+            reason=reason,
+            rule=alert.rule.name,
+            target=alert.target,
+            since=alert.since,
+            condition=_condition(alert, before),
+        )
+        self._tell(notice, self._rules.get(alert.rule.name), outcome)
+        alert.noticed = now
+
+    # ------------------------------------------------------------ reminders
+
+    def plan_reminder(self, watch: Watch, now: Now) -> None:
+        """Put the next reminder of a watch's alert on the agenda, or take it off."""
+        alert = watch.alert
+        due = None
+        if alert is not None and alert.level is not Severity.NONE:
+            repeat = alert.rule.repeat
+            if alert.noticed is not None and repeat is not None and not alert.waits_for_fresh:
+                # What fell due while we were down comes once, now.
+                due = max(alert.noticed.ticks + repeat, now.ticks)
+        self._agenda.put(("remind", watch), due, REST)
+
+    def remind(self, watch: Watch, sight: Sight, outcome: Outcome) -> None:
+        """Tell again that an alert stands, with the present numbers."""
+        alert, now = watch.alert, sight.view.now
+        if alert is None or alert.level is Severity.NONE:
+            return
+        notice = Notice(
+            number=self._number(),
+            at=now.utc,
+            kind="reminder",
+            severity=alert.level,
+            previous=alert.level,
+            rule=alert.rule.name,
+            target=alert.target,
+            since=alert.since,
+            condition=_condition(alert, alert.level),
+            **_numbers(watch, sight),
+        )
+        self._tell(notice, alert.rule, outcome)
+        alert.noticed = now
+        outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
+        self.plan_reminder(watch, now)
+
+    # ------------------------------------------------------------ happenings
+
+    def happen(self, happening: Happening, now: Now, outcome: Outcome) -> None:
+        """Tell a happening to every rule that is about it, at once or summed up later."""
+        for rule in self._rules.values():
+            target = happening.target
+            if happening.kind not in rule.on or not rule.accounts.match(target.account):
+                continue
+            if target.symbol and not rule.symbols.match(target.symbol):
+                continue
+            key = cooldown_key(rule.name, happening)
+            cooldown = self._cooldowns.get(key)
+            if cooldown is None:
+                self._tell_happening(rule, happening, 1, now, outcome)
+                cooldown = Cooldown(rule.name, happening, now.ticks + rule.cooldown)
+                self._cooldowns[key] = cooldown
+                self._agenda.put(("cooldown", key), cooldown.ends, REST)
+            else:
+                cooldown.waiting += 1
+                cooldown.happening = happening
+            outcome.timers["cooldown", key] = cooldown.record(rule, now)
+
+    def cooled(self, key: str, now: Now, outcome: Outcome) -> None:
+        """Sum up what repeated within a cooldown that has ended."""
+        cooldown = self._cooldowns.pop(key)
+        rule = self._rules[cooldown.rule]
+        if cooldown.waiting:
+            self._tell_happening(rule, cooldown.happening, cooldown.waiting, now, outcome)
+        outcome.timers["cooldown", key] = TimerRecord("cooldown", key, now.utc, 0, None)
+
+    def _tell_happening(
+        self, rule: Rule, happening: Happening, count: int, now: Now, outcome: Outcome
+    ) -> None:
+        notice = Notice(
+            number=self._number(),
+            at=now.utc,
+            kind="happened",
+            severity=rule.severity,
+            rule=rule.name,
+            target=happening.target,
+            happening=happening.kind,
+            count=count,
+            details=happening.details,
+        )
+        self._tell(notice, rule, outcome)
+
+    # ------------------------------------------------------------ one door out
+
+    def _tell(self, notice: Notice, rule: Rule | None, outcome: Outcome) -> None:
+        deliveries, told = self._router.route(notice, rule)
+        outcome.notices.append(notice)
+        outcome.deliveries.extend(deliveries)
+        outcome.told.extend(told)
+
+    def _number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
