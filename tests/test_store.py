@@ -1,0 +1,587 @@
+"""What survives: a round trip, a second life, a full disk, a corrupt file, and kill -9."""
+
+import json
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.notices import (
+    AlertRecord,
+    Changes,
+    Delivery,
+    Grade,
+    Notice,
+    Reading,
+    Saved,
+    SwitchRecord,
+    Target,
+    TimerRecord,
+    Told,
+)
+from monitor.core.rules import Severity
+from monitor.errors import CommitFailed, StoreUnusable
+from monitor.store import MIGRATIONS, Store, Undelivered, notice_facts, read_notice
+
+# By name, so that mypy does not see one file under two module names.
+receiver = import_module("tests.receiver")
+
+UTC = 1_767_322_800_000
+TARGET = Target("main", "BTCUSDT", "BOTH", "long")
+
+
+def told(number: int, *channels: str) -> Changes:
+    """A notice, and who is to hear it."""
+    deliveries = tuple(Delivery(number, channel) for channel in channels or ("phone",))
+    return Changes(notices=(receiver.notice(number),), deliveries=deliveries)
+
+
+@asynccontextmanager
+async def life(data_dir: Path, **options: Any) -> AsyncIterator[Store]:
+    """One life of the program: a store with its writer running, closed at the end."""
+    store = Store.open(data_dir, utc=UTC, **options)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(store.run)
+            yield store
+            nursery.cancel_scope.cancel()
+    finally:
+        await store.aclose()
+
+
+def copied(data_dir: Path) -> Path:
+    """Copy a folder as a crash at this instant would leave it."""
+    crashed = data_dir / "crashed"
+    crashed.mkdir()
+    for file in (*data_dir.glob("marginwatch.db*"), data_dir / "lock"):
+        (crashed / file.name).write_bytes(file.read_bytes())
+    return crashed
+
+
+def rows(data_dir: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(data_dir / "marginwatch.db")) as database:
+        return database.execute(query).fetchall()
+
+
+# ------------------------------------------------------------------ round trips
+
+TEXT = st.text(st.characters(), max_size=8)
+NUMBERS = st.decimals(allow_nan=False)
+INSTANTS = st.integers(-(2**62), 2**62)
+READINGS = st.builds(
+    Reading,
+    st.sampled_from(Grade),
+    st.none() | NUMBERS | TEXT | st.integers(),
+    st.none() | INSTANTS,
+)
+NOTICES = st.builds(
+    Notice,
+    number=st.integers(1, 2**62),
+    at=INSTANTS,
+    kind=TEXT,
+    severity=st.sampled_from(Severity),
+    rule=TEXT,
+    target=st.builds(Target, TEXT, TEXT, TEXT, TEXT, TEXT),
+    previous=st.none() | st.sampled_from(Severity),
+    reason=st.none() | TEXT,
+    happening=st.none() | TEXT,
+    count=st.none() | st.integers(),
+    since=st.none() | INSTANTS,
+    data_age=st.none() | INSTANTS,
+    condition=st.none() | TEXT,
+    values=st.dictionaries(TEXT, READINGS, max_size=3),
+    details=st.dictionaries(TEXT, TEXT, max_size=3),
+)
+
+
+@given(NOTICES)
+def test_a_notice_comes_back_exactly(notice: Notice) -> None:
+    again = read_notice(notice.number, notice.at, notice_facts(notice))
+    assert again == notice
+    # Decimal("1.0") == 1 == Decimal("1"): equality alone would let digits and types get lost.
+    assert repr(again) == repr(notice)
+
+
+def test_facts_are_readable_json() -> None:
+    notice = receiver.notice(7, values={"roi": Reading(Grade.AGED, Decimal("-0.50"), 48)})
+    assert json.loads(notice_facts(notice)) == {
+        "kind": "fired",
+        "severity": 2,
+        "rule": "r",
+        "target": ["main", "BTCUSDT", "", "", ""],
+        "values": {"roi": ["aged", {"decimal": "-0.50"}, 48]},
+        "details": {},
+    }
+
+
+ON = SwitchRecord(Severity.WARNING, "on", 0, 1000)
+OFF = SwitchRecord(Severity.WARNING, "off", 0, 1000)
+
+
+def alert(*switches: SwitchRecord, since: int | None = 5) -> AlertRecord:
+    level = Severity.WARNING if since else Severity.NONE
+    return AlertRecord("r", TARGET, switches, level, Severity.CRITICAL, since, since)
+
+
+async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
+    changes = Changes(
+        alerts=(alert(ON, OFF),),
+        notices=(receiver.notice(41), receiver.notice(42)),
+        deliveries=(Delivery(42, "mail"), Delivery(42, "phone"), Delivery(41, "phone")),
+        told=(Told("r", TARGET, "phone", Severity.WARNING),),
+        timers=(TimerRecord("fresh", "main", 1000, 7, "body"),),
+    )
+    async with life(tmp_path) as store:
+        assert store.saved() == Saved()
+        await store.commit(changes)
+        await store.commit(Changes())
+        await store.attempted(41, "phone", 1, UTC)
+        await store.settled(42, "mail", "sent", UTC)
+    async with life(tmp_path) as store:
+        assert store.saved() == Saved(changes.alerts, changes.told, changes.timers, 43)
+        assert store.undelivered() == [
+            Undelivered(receiver.notice(41), "phone", 1),
+            Undelivered(receiver.notice(42), "phone", 0),
+        ]
+        assert store.remarks == ()
+    query = "SELECT number, channel, state, attempts, tried_at, last_error, done_at FROM deliveries"
+    assert rows(tmp_path, query) == [
+        (41, "phone", "pending", 1, UTC, None, None),
+        (42, "mail", "sent", 0, None, None, UTC),
+        (42, "phone", "pending", 0, None, None, None),
+    ]
+
+
+async def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(
+            Changes(
+                alerts=(alert(ON),),
+                told=(Told("r", TARGET, "phone", Severity.WARNING),),
+                timers=(TimerRecord("fresh", "main", 1000, 7, "body"),),
+            )
+        )
+        await store.commit(
+            Changes(
+                alerts=(alert(OFF, since=None),),
+                told=(Told("r", TARGET, "phone", Severity.NONE),),
+                timers=(TimerRecord("fresh", "main", 1000, 7, None),),
+            )
+        )
+        assert store.saved() == Saved()
+
+
+async def test_a_dry_run_begins_empty(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+        with pytest.raises(StoreUnusable, match="in use"):
+            Store.open(tmp_path, utc=UTC, anew=True)
+        assert len(store.undelivered()) == 1
+    async with life(tmp_path, anew=True) as store:
+        assert (store.saved(), store.undelivered(), store.remarks) == (Saved(), [], ())
+
+
+async def test_a_number_is_never_used_twice_even_when_its_notice_is_deleted(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(9))
+    with closing(sqlite3.connect(tmp_path / "marginwatch.db")) as database:
+        database.execute("DELETE FROM notices")
+        database.commit()
+    async with life(tmp_path) as store:
+        assert store.saved().next_number == 10
+
+
+async def test_entries_may_be_written_twice(tmp_path: Path) -> None:
+    """A commit may report a fault and have happened all the same."""
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+        await store.attempted(1, "phone", 2, UTC)
+        await store.attempted(1, "phone", 1, UTC)
+        await store.settled(1, "phone", "dead", UTC, "why")
+        await store.commit(told(1))
+        assert store.undelivered() == []
+    assert rows(tmp_path, "SELECT attempts, state, last_error FROM deliveries") == [
+        (2, "dead", "why")
+    ]
+
+
+# ------------------------------------------------------------------ the folder
+
+
+async def test_the_folder_and_the_file_are_private(tmp_path: Path) -> None:
+    data_dir = tmp_path / "deep" / "data"
+    async with life(data_dir) as store:
+        await store.commit(told(1))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()}
+        assert modes == dict.fromkeys(
+            ("lock", "marginwatch.db", "marginwatch.db-wal", "marginwatch.db-shm"), 0o600
+        )
+        assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+        pragmas = {
+            name: store._database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "user_version")
+        }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2, "user_version": 1}
+    assert sorted(path.name for path in data_dir.iterdir()) == ["lock", "marginwatch.db"]
+
+
+async def test_the_second_process_is_told(tmp_path: Path) -> None:
+    async with life(tmp_path):
+        with pytest.raises(StoreUnusable) as caught:
+            Store.open(tmp_path, utc=UTC)
+    assert str(caught.value) == (
+        f"data_dir {tmp_path} is in use by another marginwatch (pid {os.getpid()}).\n"
+        "Stop that one first, or give this one a data_dir of its own."
+    )
+    async with life(tmp_path):
+        """The lock is free again."""
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for data_dir, why in (
+        (tmp_path / "file", "File exists"),
+        (tmp_path / "file" / "below", "Not a directory"),
+    ):
+        with pytest.raises(StoreUnusable) as caught:
+            Store.open(data_dir, utc=UTC)
+        assert str(caught.value) == (
+            f"data_dir {data_dir} cannot be used: {why}.\n"
+            "Name a folder in the configuration that this user may write to."
+        )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreUnusable, match="Permission denied"):
+        Store.open(tmp_path, utc=UTC)
+
+
+def test_a_database_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "marginwatch.db").mkdir()
+    with pytest.raises(StoreUnusable, match="Is a directory"):
+        Store.open(tmp_path, utc=UTC)
+
+
+# ------------------------------------------------------------------ schemas
+
+
+async def test_a_migration_keeps_what_is_there(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+    newer = (*MIGRATIONS, "ALTER TABLE notices ADD COLUMN extra TEXT NOT NULL DEFAULT 'x'")
+    async with life(tmp_path, migrations=newer) as store:
+        assert [pending.notice.number for pending in store.undelivered()] == [1]
+    assert rows(tmp_path, "SELECT extra FROM notices") == [("x",)]
+    assert rows(tmp_path, "PRAGMA user_version") == [(2,)]
+
+
+async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+    broken = (*MIGRATIONS, "CREATE TABLE half (x INTEGER) STRICT; DROP TABLE nonsense")
+    with pytest.raises(StoreUnusable, match="no such table: nonsense"):
+        Store.open(tmp_path, utc=UTC, migrations=broken)
+    assert rows(tmp_path, "PRAGMA user_version") == [(1,)]
+    assert rows(tmp_path, "SELECT name FROM sqlite_schema WHERE name = 'half'") == []
+    async with life(tmp_path):
+        """The version before works on."""
+
+
+def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
+    newer = (*MIGRATIONS, "CREATE TABLE more (x INTEGER) STRICT")
+    trio.run(Store.open(tmp_path, utc=UTC, migrations=newer).aclose)
+    path = tmp_path / "marginwatch.db"
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable) as caught:
+        Store.open(tmp_path, utc=UTC)
+    assert str(caught.value) == (
+        f"{path} was written by a newer marginwatch (schema 2, this one knows 1);"
+        " nothing was touched.\nRun the newer version, or give this one a data_dir of its own."
+    )
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["lock", "marginwatch.db"]
+
+
+# ------------------------------------------------------------------ corruption
+
+
+def garbled_header(path: Path) -> None:
+    path.write_bytes(b"not a database at all, only text. " * 200)
+
+
+def garbled_pages(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[4096 * 2 : 4096 * 3] = b"\xff" * 4096
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "number"),
+    [
+        pytest.param(garbled_header, UTC // 1000, id="nothing readable"),
+        pytest.param(garbled_pages, 8, id="numbers readable"),
+    ],
+)
+async def test_a_corrupt_database_is_set_aside_and_begun_anew(
+    tmp_path: Path, damage: Callable[[Path], None], number: int
+) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(7))
+    damage(tmp_path / "marginwatch.db")
+    async with life(tmp_path) as store:
+        assert store.saved() == Saved(next_number=number)
+        (remark,) = store.remarks
+        assert remark.counter == "store_replaced"
+        assert f"kept as marginwatch.db.corrupt-{UTC}, numbers go on from {number}" in remark.text
+        await store.commit(told(number))
+    async with life(tmp_path) as store:
+        assert store.remarks == ()
+        assert store.saved().next_number == number + 1
+    assert (tmp_path / f"marginwatch.db.corrupt-{UTC}").exists()
+
+
+async def test_a_corrupt_database_keeps_its_log(tmp_path: Path) -> None:
+    """Rows that were committed but not yet copied stand only in the -wal file."""
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+        data_dir = copied(tmp_path)
+    wal = (data_dir / "marginwatch.db-wal").read_bytes()
+    assert wal
+    garbled_header(data_dir / "marginwatch.db")
+    async with life(data_dir):
+        """Begun anew."""
+    assert (data_dir / f"marginwatch.db.corrupt-{UTC}-wal").read_bytes() == wal
+
+
+# ------------------------------------------------------------------ a disk in trouble
+
+
+def fill_the_disk(store: Store) -> None:
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def free_the_disk(store: Store) -> None:
+    store._database.execute("PRAGMA max_page_count = 1000000")
+
+
+BIG = {"text": "x" * 20_000}
+
+
+async def test_a_full_disk_fails_the_commit_and_loses_nothing(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with life(tmp_path, in_thread=receiver.inline) as store:
+        fill_the_disk(store)
+        big = Changes(notices=(receiver.notice(1, details=BIG),), deliveries=(Delivery(1, "a"),))
+        with pytest.raises(CommitFailed) as caught:
+            await store.commit(big)
+        assert str(caught.value) == (
+            f"{tmp_path / 'marginwatch.db'}: cannot be written: database or disk is full."
+            " It is tried again; meanwhile messages are sent from memory."
+        )
+        with pytest.raises(CommitFailed):
+            await store.attempted(1, "a", 1, UTC)
+        with pytest.raises(CommitFailed):
+            await store.settled(1, "a", "sent", UTC)
+        assert store.failing
+        free_the_disk(store)
+        await store.commit(told(2))
+        assert not store.failing
+        assert [pending.notice.number for pending in store.undelivered()] == [2]
+        assert rows(tmp_path, "SELECT state, attempts FROM deliveries WHERE number = 1") == [
+            ("sent", 1)
+        ]
+
+
+async def test_a_failing_disk_is_tried_every_five_seconds(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    tries = []
+
+    async def in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        tries.append(trio.current_time())
+        return await receiver.inline(call, *args, **options)
+
+    async with life(tmp_path, in_thread=in_thread) as store:
+        fill_the_disk(store)
+        with pytest.raises(CommitFailed):
+            await store.commit(Changes(notices=(receiver.notice(1, details=BIG),)))
+        await trio.sleep(12)
+        free_the_disk(store)
+        await trio.sleep(4)
+        assert tries == [0, 5, 10, 15]
+        assert not store.failing
+        await trio.sleep(100)
+        assert len(tries) == 4
+
+
+async def test_the_end_tells_what_the_disk_would_not_take(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, utc=UTC)
+    fill_the_disk(store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.run)
+        with pytest.raises(CommitFailed):
+            await store.commit(Changes(notices=(receiver.notice(1, details=BIG),)))
+        nursery.cancel_scope.cancel()
+    assert await store.aclose() == 1
+
+
+async def test_numbers_sent_from_memory_are_not_used_again(tmp_path: Path) -> None:
+    """The channel has heard #5, the disk has not: a life after a crash must not hand it out."""
+    async with life(tmp_path) as store:
+        await store.commit(told(4))
+        fill_the_disk(store)
+        with pytest.raises(CommitFailed):
+            await store.commit(Changes(notices=(receiver.notice(5, details=BIG),)))
+        crashed = copied(tmp_path)
+        free_the_disk(store)
+    async with life(crashed) as store:
+        assert store.saved().next_number == 6
+    async with life(crashed) as store:
+        assert store.saved().next_number == 6
+
+
+async def test_a_disk_that_hangs_fails_the_commit_after_two_seconds(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with trio.CancelScope(shield=True):  # as a thread that is not abandoned
+            await trio.sleep(30 if trio.current_time() < 30 else 0)
+        return call(*args)
+
+    async with life(tmp_path, in_thread=in_thread) as store:
+        with pytest.raises(CommitFailed, match="it takes longer than 2 s"):
+            await store.commit(told(1))
+        assert (trio.current_time(), store.failing) == (2, True)
+        with pytest.raises(CommitFailed):
+            await store.commit(told(2))
+        assert trio.current_time() == 2, "a disk that hangs is waited for once"
+        await trio.sleep(29)
+        assert not store.failing
+        await store.commit(told(3))
+        assert [pending.notice.number for pending in store.undelivered()] == [1, 2, 3]
+
+
+async def test_patience_goes_with_the_scale(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store = Store.open(tmp_path, utc=UTC, in_thread=receiver.inline, scale=30)
+    with pytest.raises(CommitFailed, match="it takes longer than 60 s"):
+        await store.commit(told(1))  # nobody runs the writer
+    assert trio.current_time() == 60
+    await store.aclose()
+
+
+# ------------------------------------------------------------------ writing
+
+
+async def test_a_backlog_is_one_transaction(tmp_path: Path) -> None:
+    batches = []
+
+    async def in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        batches.append(len(args[0]) if args else None)
+        return await trio.to_thread.run_sync(call, *args, **options)
+
+    async with life(tmp_path, in_thread=in_thread) as store, trio.open_nursery() as nursery:
+        for number in range(1, 51):
+            nursery.start_soon(store.commit, told(number))
+    assert len(batches) <= 4, batches
+    async with life(tmp_path) as store:
+        assert len(store.undelivered()) == 50
+
+
+async def test_what_is_left_is_written_at_the_end(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, utc=UTC)
+    with trio.move_on_after(0):
+        await store.commit(told(1))
+    await store.aclose()
+    async with life(tmp_path) as store:
+        assert [pending.notice.number for pending in store.undelivered()] == [1]
+
+
+async def test_a_write_once_begun_ends(tmp_path: Path) -> None:
+    async def in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        assert not (call.__name__ == "_transact" and options.get("abandon_on_cancel"))
+
+        def slow() -> Any:
+            time.sleep(0.1)  # noqa: TID251 - a slow disk, in a thread
+            return call(*args)
+
+        return await trio.to_thread.run_sync(slow, **options)
+
+    store = Store.open(tmp_path, utc=UTC, in_thread=in_thread)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.run)
+        nursery.start_soon(store.commit, told(1))
+        await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    assert [pending.notice.number for pending in store.undelivered()] == [1]
+    await store.aclose()
+
+
+KILLED = """
+    import sys, trio
+    from pathlib import Path
+    from monitor.core.notices import Changes, Delivery, Notice, Target
+    from monitor.core.rules import Severity
+    from monitor.store import Store
+
+    async def write(store, first):
+        for number in range(first, 10**9, 4):
+            notice = Notice(number, 0, "fired", Severity.INFO, "r", Target("main"))
+            delivery = Delivery(number, "phone")
+            await store.commit(Changes(notices=(notice,), deliveries=(delivery,)))
+            sys.stdout.write(f"{number}\\n")
+            sys.stdout.flush()
+
+    async def main():
+        store = Store.open(Path(sys.argv[1]), utc=0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.run)
+            start = store.saved().next_number
+            for offset in range(4):
+                nursery.start_soon(write, store, start + offset)
+
+    trio.run(main)
+"""
+
+
+def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
+    rng = random.Random(20260102)
+    acknowledged: set[int] = set()
+    for _ in range(10):
+        with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+            [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline()]  # it writes
+            time.sleep(rng.uniform(0, 0.1))  # noqa: TID251 - another process runs meanwhile
+            process.kill()
+            lines += process.stdout.read().splitlines(keepends=True)
+        numbers = {int(line) for line in lines if line.endswith(b"\n")}
+        assert not numbers & acknowledged, "a number was used twice"
+        acknowledged |= numbers
+    store = Store.open(tmp_path, utc=UTC)
+    kept = {pending.notice.number for pending in store.undelivered()}
+    trio.run(store.aclose)
+    assert len(acknowledged) > 100
+    assert acknowledged <= kept
