@@ -1,0 +1,283 @@
+"""The command `marginwatch`: one thin function per command, and what their endings mean.
+
+Nothing but click is imported up here: `marginwatch --version` should be there at once, and each
+command fetches what it needs. A command says its answer on stdout and returns its exit code, or
+None for 0. It raises OperatorError where somebody has to change something; `House` turns that into
+the error's text and exit code 2, and whatever nobody foresaw into a traceback and 3.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitor.errors import OperatorError
+
+FINE, NO, WRONG, BUG = 0, 1, 2, 3
+"""Exit codes: fine · the answer is no · usage, configuration or rules · a bug."""
+INTERRUPTED = 130
+"""Ctrl-C in a command that does not end that way by itself; the shells' own number."""
+
+
+class House(click.Group):
+    """A group of commands that ends as the design says."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's own signature
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit; without `standalone_mode`, as click does."""
+        prog_name = prog_name or "marginwatch"
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()  # here, where a closed pipe can still be met
+        except BaseException as exc:  # noqa: BLE001 - the last stop of every ending
+            answer = _ended(exc)
+        sys.exit(answer if isinstance(answer, int) else FINE)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would end a closed pipe with 1, which is an answer."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return _quietly()
+
+
+def _ended(exc: BaseException) -> int:
+    """Say how a command ended, on stderr, and with which code."""
+    match exc:
+        case SystemExit():
+            return exc.code if isinstance(exc.code, int) else FINE
+        case click.ClickException():
+            exc.show()
+            return WRONG
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case BrokenPipeError():
+            return _quietly()
+        case OperatorError():
+            click.echo(str(exc), err=True)
+            return WRONG
+        case BaseExceptionGroup():
+            return _group_ended(exc)
+        case _:
+            return _bug(exc)
+
+
+def _group_ended(group: BaseExceptionGroup[BaseException]) -> int:
+    """End a nursery: by a bug if there is one among its errors, else as its errors do."""
+    ours, others = group.split((OperatorError, KeyboardInterrupt))
+    if others is not None or ours is None:
+        return _bug(group)
+    return max(_ended(exc) for exc in _leaves(ours))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]:
+    for exc in group.exceptions:
+        if isinstance(exc, BaseExceptionGroup):
+            yield from _leaves(exc)
+        else:
+            yield exc
+
+
+def _bug(exc: BaseException) -> int:
+    import traceback  # only here: it costs the start of every command a few ms
+
+    traceback.print_exception(exc)
+    click.echo("This is a bug, please report it.", err=True)
+    return BUG
+
+
+def _quietly() -> int:
+    """End because nobody reads on (`| head`): that is no fault, and the rest goes nowhere."""
+    with suppress(OSError):  # a stdout that is no file has nothing left to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FINE
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value:
+        from importlib.metadata import version  # costs 20 ms, needed for nothing else
+
+        click.echo(f"marginwatch {version('marginwatch')}")
+        ctx.exit()
+
+
+CONFIG_OPTION = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration. Default: $MARGINWATCH_CONFIG, ./config.toml, "
+    "~/.config/marginwatch/config.toml, /etc/marginwatch/config.toml.",
+)
+"""For every command that reads the configuration; the parameter is `config`."""
+
+
+@click.group(cls=House, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version.",
+)
+def main() -> None:
+    """Tells a trader before a Binance derivatives position is liquidated.
+
+    Watches accounts, judges them by your rules, and sends what it finds to any service that
+    Apprise knows. It never trades, and it says so when it can no longer see.
+
+    \b
+    Try rules, without any configuration:
+      marginwatch check --rules 'rules/*.toml'
+    Check a configuration and its rules:
+      marginwatch check -c config.toml
+
+    Answers go to stdout, logs and errors to stderr. Exit codes: 0 fine, 1 the answer is no,
+    2 usage, configuration or rules are wrong, 3 a bug in this program.
+    """  # noqa: D301 - click takes the character \b itself, which keeps the lines apart
+
+
+@main.command()
+@click.option(
+    "--rules",
+    multiple=True,
+    metavar="GLOB",
+    help="Check these rule files; needs no configuration. May be given several times. "
+    "A folder means its *.toml; *.test.toml are left out.",
+)
+@CONFIG_OPTION
+@click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the table.")
+def check(*, rules: tuple[str, ...], config: Path | None, strict: bool, as_json: bool) -> int:
+    """Check configuration and rules; show what each rule applies to.
+
+    All faults of all files are told at once, on stderr, each with its place and a way out.
+
+    \b
+      marginwatch check                         the configuration and its rules
+      marginwatch check --rules my-rules.toml   rules alone
+      marginwatch check -c config.toml --rules my-rules.toml
+                                                these rules instead of the configuration's own
+    """  # noqa: D301 - as above
+    from monitor.cli import checking  # reads TOML and compiles rules; other commands need neither
+
+    alone = rules and config is None
+    found = checking.check_rules(rules) if alone else checking.check_config(config, rules)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(found.as_json() if as_json else found.as_table())
+    return NO if strict and found.warnings else FINE
+
+
+@main.command()
+@CONFIG_OPTION
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print notices instead of sending them; a store of its own, begun empty, so that it may "
+    "run beside the service.",
+)
+@click.option("--json", "lines", is_flag=True, help="With --dry-run: each notice as a JSON line.")
+def run(*, config: Path | None, dry_run: bool, lines: bool) -> None:
+    """Watch the accounts until SIGTERM or Ctrl-C.
+
+    Logs go to stderr: within five seconds a line for each account, then what happens. A second
+    signal ends at once; what was not sent yet is sent at the next start.
+
+    \b
+      marginwatch run -c config.toml
+      marginwatch run --dry-run          try the rules on the real account, send nothing
+    """
+    if lines and not dry_run:
+        raise click.UsageError("--json goes with --dry-run: otherwise nothing is printed")
+    from monitor.cli import serving  # the whole service behind it
+
+    serving.run(config, dry_run=dry_run, lines=lines)
+
+
+@main.command()
+@CONFIG_OPTION
+@click.option("--channel", metavar="NAME", help="This channel alone. Default: every channel.")
+@click.argument("text")
+def notify(*, config: Path | None, channel: str | None, text: str) -> int:
+    """Send TEXT as a test message, and say each channel's verdict.
+
+    Exits with 1 if a channel did not take it.
+
+    \b
+      marginwatch notify "Can you hear me?"
+      marginwatch notify --channel phone "Can you hear me?"
+    """
+    from monitor.cli import serving  # Apprise behind it
+
+    return serving.notify(config, channel, text)
+
+
+SCENARIO = click.Path(path_type=Path, dir_okay=False)
+
+
+@main.command()
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 200),
+    default=30.0,
+    show_default=True,
+    help="How many times as fast as it would happen.",
+)
+@click.option(
+    "--scenario",
+    type=SCENARIO,
+    metavar="FILE",
+    help="Another story. Default: a crash, from calm to liquidation, in thirteen minutes.",
+)
+@click.option("--json", "lines", is_flag=True, help="Each notice, and a summary, as a JSON line.")
+def demo(*, speed: float, scenario: Path | None, lines: bool) -> None:
+    """Watch a leveraged account go from calm to liquidation, with every message.
+
+    A simulated exchange and the monitor in one process: real sockets, signatures, rules, SQLite
+    and Apprise on a clock that goes faster. No keys, no configuration; writes only to a temporary
+    folder, and ends by itself.
+    """
+    from monitor.cli import playing  # the whole service behind it
+
+    playing.demo(scenario, speed=speed, lines=lines)
+
+
+@main.command()
+@click.argument("scenario", type=SCENARIO, required=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="Where to listen on this machine. Default: any free port.",
+)
+@click.option("--api-key", metavar="K", help="Of the first account, in place of the scenario's.")
+@click.option("--api-secret", metavar="S", help="Likewise.")
+def simulate(
+    *, scenario: Path | None, port: int, api_key: str | None, api_secret: str | None
+) -> None:
+    """Serve a simulated exchange in real time until SIGTERM or Ctrl-C.
+
+    Prints the `[[account]]` table that a configuration needs to watch it, ended by an empty line.
+    SCENARIO is a story in a TOML file; the default is a crash in thirteen minutes. Other clients
+    of Binance's USDⓈ-M API work against it too.
+
+    \b
+      marginwatch simulate > account.toml
+    """
+    from monitor.cli import playing  # the simulator behind it
+
+    playing.simulate(scenario, port=port, api_key=api_key, api_secret=api_secret)

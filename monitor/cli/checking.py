@@ -1,0 +1,222 @@
+"""What `check` finds: rules that can be loaded, what each applies to, and what looks odd."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.core.language.units import Scope
+from monitor.core.rules import Globs, Rule
+from monitor.errors import ConfigError, OperatorError, RuleFileError
+from monitor.rulefile import find_rule_files, load_rules
+from monitor.toml_positions.page import count, report
+
+if TYPE_CHECKING:  # pydantic behind it is not wanted where rules are checked alone
+    from monitor.config import Config
+
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+_THINGS = {Scope.POSITION: "positions of ", Scope.POOL: "margin pools of "}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rules without a fault."""
+
+    rules: tuple[Rule, ...]
+    config: "Config | None" = None
+    """None where rules are checked alone."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Say what can be loaded and is hardly meant."""
+        return [
+            f'rule "{rule.name}"{warning}' for rule in self.rules for warning in self._odd(rule)
+        ]
+
+    def as_table(self) -> str:
+        """Write what each rule applies to, ended by how many there are."""
+        lines = [line for rule in self.rules for line in self._described(rule)]
+        levels = sum(len(rule.levels) or 1 for rule in self.rules)
+        verdict = count(len(self.warnings), "warning") if self.warnings else "fine"
+        total = f"{count(len(self.rules), 'rule')}, {count(levels, 'level')}: {verdict}"
+        return "\n".join([*lines, total])
+
+    def as_json(self) -> str:
+        """Write the same as one JSON document; durations in seconds, as everywhere in JSON."""
+        rules = [
+            {
+                "name": rule.name,
+                "scope": rule.scope.name.lower(),
+                "applies_to": self._target(rule),
+                "levels": [
+                    {
+                        "severity": level.severity.word,
+                        "condition": level.condition.text,
+                        "for": level.on_delay / 1000,
+                        "keep_firing_for": level.off_delay / 1000,
+                    }
+                    for level in rule.levels
+                ],
+                "on": list(rule.on),
+                "severity": rule.severity.word if rule.on else None,
+                "cooldown": rule.cooldown / 1000 if rule.on else None,
+                "hysteresis": str(rule.hysteresis),
+                "symbols": list(rule.symbols.patterns),
+                "accounts": self._accounts(rule),
+                "channels": self._channels(rule),
+                "repeat": None if rule.repeat is None else rule.repeat / 1000,
+            }
+            for rule in self.rules
+        ]
+        return json.dumps({"rules": rules, "warnings": self.warnings}, indent=2)
+
+    # What a rule applies to ------------------------------------------------------------------
+
+    def _described(self, rule: Rule) -> Iterator[str]:
+        yield f"{rule.name}: {self._target(rule)}"
+        width = max((len(level.condition.text) for level in rule.levels), default=0)
+        for level in rule.levels:
+            delays = []
+            if level.on_delay:
+                delays.append(f"for {duration(level.on_delay)}")
+            if level.off_delay:
+                delays.append(f"keeps firing for {duration(level.off_delay)}")
+            text = level.condition.text.ljust(width)
+            yield f"    {level.severity.word:<8}  {text}  {', '.join(delays)}".rstrip()
+        if rule.on:
+            cooldown = f"repeats summed up over {duration(rule.cooldown)}"
+            yield f"    {rule.severity.word:<8}  on {', '.join(rule.on)}  {cooldown}"
+        channels = self._channels(rule)
+        if channels is not None:
+            yield f"    told to {', '.join(channels) or 'nobody'}"
+
+    def _target(self, rule: Rule) -> str:
+        symbols = rule.symbols.patterns
+        only = "" if symbols == ("*",) else f" ({', '.join(symbols)})"
+        accounts = self._accounts(rule)
+        if self.config is None:
+            who = "every account" if rule.accounts == Globs() else f"accounts {', '.join(accounts)}"
+        else:
+            who = ", ".join(accounts) or "no account"
+        return f"{_THINGS.get(rule.scope, '')}{who}{only}"
+
+    def _accounts(self, rule: Rule) -> list[str]:
+        """List the accounts that it matches; its globs where the accounts are not known."""
+        if self.config is None:
+            return list(rule.accounts.patterns)
+        names = [account.name for account in self.config.accounts]
+        return [name for name in names if rule.accounts.match(name)]
+
+    def _channels(self, rule: Rule) -> list[str] | None:
+        """List the channels that take it; those it names where the channels are not known."""
+        if self.config is None:
+            return None if rule.channels is None else list(rule.channels)
+        highest = max((level.severity for level in rule.levels), default=rule.severity)
+        return [
+            channel.name
+            for channel in self.config.channels
+            if (rule.channels is None or channel.name in rule.channels)
+            and channel.rules.match(rule.name)
+            and channel.min_severity <= highest
+            and any(channel.accounts.match(name) for name in self._accounts(rule))
+        ]
+
+    # What looks odd --------------------------------------------------------------------------
+
+    def _odd(self, rule: Rule) -> Iterator[str]:
+        for level in rule.levels:
+            zero = any(threshold.value == 0 for threshold in level.condition.thresholds)
+            if rule.hysteresis and zero:
+                yield f", {level.severity.word}: a threshold of 0 has no dead band"
+        if self.config is None:
+            return
+        if not self._accounts(rule):
+            yield " matches no account"
+        elif not self._channels(rule):
+            yield " reaches no channel, so nobody is told"
+
+
+def check_rules(patterns: Sequence[str]) -> Found:
+    """Check rule files alone.
+
+    Raises:
+        RuleFileError: With every fault.
+    """
+    return Found(load_rules(find_rule_files(patterns)))
+
+
+def check_config(path: Path | None, patterns: Sequence[str] = ()) -> Found:
+    """Check a configuration and its rules.
+
+    Args:
+        path: The configuration; None for the usual places.
+        patterns: Rule files to hold against it instead of its own, from the working directory.
+
+    Raises:
+        OperatorError: With every fault of both.
+    """
+    from monitor.config import find_config, load_config
+
+    path = find_config(path)
+    faults: list[str] = []
+    try:
+        config = load_config(path)
+    except ConfigError as exc:
+        faults.append(str(exc))
+        rules = _rules_despite(path, patterns, faults)
+    else:
+        faults.extend(_url_faults(config))
+        rules = _rules_of(config, patterns, faults)
+        if not faults:
+            return Found(rules, config)
+    raise OperatorError("\n".join(faults))
+
+
+def _rules_of(config: "Config", patterns: Sequence[str], faults: list[str]) -> tuple[Rule, ...]:
+    try:
+        return load_rules(
+            find_rule_files(patterns) if patterns else config.rule_files(),
+            repeat=config.repeat,
+            accounts=[account.name for account in config.accounts],
+            venues={account.venue for account in config.accounts},
+            channels=[channel.name for channel in config.channels],
+        )
+    except (ConfigError, RuleFileError) as exc:
+        faults.append(str(exc))
+        return ()
+
+
+def _rules_despite(path: Path, patterns: Sequence[str], faults: list[str]) -> tuple[Rule, ...]:
+    """Find the faults of the rules of a configuration that has faults itself."""
+    from monitor.config import outline
+
+    known = outline(path)
+    try:
+        files = find_rule_files(patterns) if patterns else known.rule_files
+        return load_rules(files, accounts=known.accounts, channels=known.channels)
+    except RuleFileError as exc:
+        faults.append(str(exc))
+        return ()
+
+
+def _url_faults(config: "Config") -> Iterator[str]:
+    from monitor.notify import check_url  # Apprise takes half a second to import
+
+    found = []
+    for number, channel in enumerate(config.channels):
+        problem = check_url(channel.url.get_secret_value())
+        if problem is not None:
+            found.append(config.fault(("channel", number, "url"), problem))
+    if found:
+        yield report([found])
+
+
+def duration(value: int) -> str:
+    """Write milliseconds as rules do: 1m30s."""
+    parts = []
+    for unit, size in _UNITS:
+        number, value = divmod(value, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"

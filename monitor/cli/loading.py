@@ -1,0 +1,28 @@
+"""Configuration and rules for the commands that work with both."""
+
+from pathlib import Path
+
+from monitor.config import Config, find_config, load_config
+from monitor.core.rules import Rule
+from monitor.rulefile import load_rules
+
+
+def load(path: Path | None, *, need_channels: bool = True) -> tuple[Config, tuple[Rule, ...]]:
+    """Load a configuration and its rules.
+
+    Raises:
+        OperatorError: With every fault of the configuration, else with every fault of the rules.
+    """
+    config = load_config(find_config(path), need_channels=need_channels)
+    return config, rules_of(config)
+
+
+def rules_of(config: Config) -> tuple[Rule, ...]:
+    """Load the rules of a configuration."""
+    return load_rules(
+        config.rule_files(),
+        repeat=config.repeat,
+        accounts=[account.name for account in config.accounts],
+        venues={account.venue for account in config.accounts},
+        channels=[channel.name for channel in config.channels],
+    )

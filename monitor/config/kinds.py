@@ -1,0 +1,205 @@
+"""The kinds of value in config.toml: what each has to look like.
+
+The validators raise what `faults` turns into a fault under the key; they never see a place.
+"""
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+from monitor.config.machine import zone_called
+from monitor.core.rules import SEVERITIES, Globs, Severity
+from monitor.toml_positions.values import (
+    Wrong,
+    glob_fault,
+    listed,
+    meant,
+    milliseconds,
+    shown,
+    texts,
+    web_address,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address leads to this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse(wrong: Wrong, *at: str | int) -> NoReturn:
+    """Raise what `faults` reads; `at` leads from the value to the part of it that is wrong."""
+    raise PydanticCustomError("wrong", "{problem}", {**wrong._asdict(), "at": at})
+
+
+def _text(value: object, hint: str = "write it in quotes") -> str:
+    if not isinstance(value, str):
+        refuse(Wrong(f"{shown(value)} is not a text", hint))
+    return value
+
+
+def _name(value: object) -> str:
+    text = _text(value)
+    if not _NAME.fullmatch(text):
+        better = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")
+        hint = f'did you mean "{better}"?' if better else ""
+        refuse(Wrong(f"{shown(text)} is no name: letters, digits, dashes, dots, underscores", hint))
+    return text
+
+
+def one_of(*words: str) -> BeforeValidator:
+    """Make a validator of a choice."""
+
+    def check(value: object) -> object:
+        if value not in words:
+            hint = (
+                meant(value, words) if isinstance(value, str) else ""
+            ) or f"write {listed(words)}"
+            refuse(Wrong(f"{shown(value)} is not {listed(words)}", hint))
+        return value
+
+    return BeforeValidator(check)
+
+
+def _limit(text: str) -> int:
+    found = milliseconds(text)
+    assert isinstance(found, int), text  # noqa: S101 - a limit in this file, not a user's value
+    return found
+
+
+def between(low: str, high: str) -> BeforeValidator:
+    """Make a validator of durations, which become milliseconds."""
+    least, most = _limit(low), _limit(high)
+
+    def check(value: object) -> int:
+        found = milliseconds(value)
+        if isinstance(found, Wrong):
+            refuse(found)
+        if not least <= found <= most:
+            refuse(Wrong(f"{shown(value)} is out of range", f"from {low} to {high}"))
+        return found
+
+    return BeforeValidator(check)
+
+
+def _reminder(value: object) -> int | None:
+    if value == "never":
+        return None
+    found = milliseconds(value)
+    if isinstance(found, Wrong):
+        hint = found.hint if "did you mean" in found.hint else 'write "1h", or "never"'
+        refuse(Wrong(found.problem, hint))
+    if not found:
+        refuse(Wrong("a reminder every 0s", 'did you mean "never"?'))
+    return found
+
+
+def _severity(value: object) -> Severity:
+    if isinstance(value, Severity):
+        return value
+    if not isinstance(value, str) or value not in SEVERITIES:
+        hint = meant(str(value), SEVERITIES) or f"write {listed(SEVERITIES)}"
+        refuse(Wrong(f"{shown(value)} is no severity", hint))
+    return SEVERITIES[value]
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    found = texts(list(value) if isinstance(value, tuple) else value)
+    if isinstance(found, Wrong):
+        refuse(found)
+    good = []
+    for number, item in enumerate(found):
+        if not isinstance(item, str):
+            refuse(Wrong(f"{shown(item)} is not a text"), number)
+        wrong = glob_fault(item)
+        if wrong is not None:
+            refuse(wrong, number)
+        good.append(item)
+    return tuple(good)
+
+
+def _globs(value: object) -> Globs:
+    return value if isinstance(value, Globs) else Globs(_patterns(value))
+
+
+def _zone(value: object) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    name = _text(value)
+    found = zone_called(name)
+    if found is None:
+        hint = meant(name, available_timezones()) or 'write one like "Europe/Vienna"'
+        refuse(Wrong(f"there is no time zone {shown(name)}", hint))
+    return found
+
+
+def _folder(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    text = _text(value)
+    if not text or "\0" in text:
+        refuse(Wrong(f"{shown(text)} is no folder", "leave the key out for the usual one"))
+    return Path(text)
+
+
+def _address(*schemes: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value is None:
+            return None
+        text = _text(value)
+        wrong = web_address(text, schemes)
+        if wrong is not None:
+            refuse(wrong)
+        return text.rstrip("/")
+
+    return BeforeValidator(check)
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str):  # not even a number is shown here
+        refuse(Wrong("is not a text", "write it in quotes"))
+    if not value.strip():
+        refuse(Wrong("is empty", 'write one like "${NAME}", and set NAME in the environment'))
+    if value != value.strip():
+        refuse(Wrong("has blanks around it", "take them away"))
+    return value
+
+
+def _channel_url(value: object) -> object:
+    value = _secret(value)
+    plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    if "://" not in plain and "${" not in plain:  # the latter where secrets are left alone
+        refuse(Wrong("is no Apprise URL", 'write one like "tgram://${TOKEN}/${CHAT}"'))
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, BeforeValidator(_name)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
+GlobList = Annotated[Globs, BeforeValidator(_globs)]
+SeverityWord = Annotated[Severity, BeforeValidator(_severity)]
+Reminder = Annotated[int | None, BeforeValidator(_reminder)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
+Socket = Annotated[str, _address("wss", "ws")]
+Web = Annotated[str, _address("https", "http")]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

@@ -1,0 +1,367 @@
+"""config.toml: what it becomes, what is refused, and that no secret gets out."""
+
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from monitor.config import (
+    Config,
+    Outline,
+    find_config,
+    load_config,
+    outline,
+    redactor,
+    secrets,
+    shipped,
+)
+from monitor.config.faults import keys_of
+from monitor.config.models import Account, Channel, Endpoints, Log
+from monitor.core.rules import Globs, Severity
+from monitor.errors import ConfigError
+
+ENVIRON = {
+    "KEY": "key-4711-abcdef",
+    "SECRET": "secret-4711-abcdef",
+    "TOKEN": "token-4711-abcdef",
+    "HOME": "/home/trader",
+    "TZ": "Europe/Vienna",
+}
+ACCOUNT = '[[account]]\nname = "main"\napi_key = "${KEY}"\napi_secret = "${SECRET}"\n'
+CHANNEL = '[[channel]]\nname = "phone"\nurl = "tgram://${TOKEN}/42"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(text: str, mode: int = 0o600, name: str = "config.toml") -> Path:
+    path = Path(name)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def load(text: str, mode: int = 0o600, **more: Any) -> Config:
+    return load_config(write(text, mode), **{"environ": ENVIRON, **more})
+
+
+def refused(text: str, mode: int = 0o600, **more: Any) -> str:
+    """Load what has to be refused; neither the text nor the traceback may hold a secret."""
+    with pytest.raises(ConfigError) as caught:
+        load(text, mode, **more)
+    whole = "".join(traceback.format_exception(caught.value))
+    assert "4711" not in whole
+    assert "ValidationError" not in whole
+    return str(caught.value)
+
+
+def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
+    config = load(ACCOUNT + CHANNEL)
+    assert config.rules == ("rules/*.toml",)
+    assert config.data_dir == Path("/home/trader/.local/share/marginwatch")
+    assert (config.poll_interval, config.stale_after) == (10_000, 30_000)
+    assert (config.repeat, config.give_up_after) == (3_600_000, 86_400_000)
+    assert config.log == Log(level="info", format="text")
+    (account,) = config.accounts
+    assert (account.name, account.venue, account.network) == ("main", "binance-usdm", "mainnet")
+    assert account.api_key.get_secret_value() == ENVIRON["KEY"]
+    assert account.endpoints == Endpoints(
+        ws_api="wss://ws-fapi.binance.com/ws-fapi/v1",
+        streams="wss://fstream.binance.com",
+        rest="https://fapi.binance.com",
+        sapi="https://api.binance.com",
+    )
+    (channel,) = config.channels
+    assert channel.url.get_secret_value() == "tgram://token-4711-abcdef/42"
+    assert (channel.min_severity, channel.accounts, channel.rules) == (
+        Severity.INFO,
+        Globs(),
+        Globs(),
+    )
+    assert (channel.group_wait, channel.send_resolved, channel.send_reminders) == (2000, True, True)
+
+
+def test_a_long_configuration_says_all_of_it() -> None:
+    config = load(
+        'rules = ["a.toml"]\ndata_dir = "state"\ntimezone = "Asia/Tokyo"\npoll_interval = "5s"\n'
+        'stale_after = "20s"\nrepeat = "never"\ngive_up_after = "1d"\n'
+        f'{ACCOUNT}network = "testnet"\nvenue = "binance-usdm"\n'
+        f'{CHANNEL}min_severity = "critical"\naccounts = ["m*"]\nrules = ["!x"]\n'
+        'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\n'
+        '[log]\nlevel = "debug"\nformat = "json"\n'
+    )
+    assert config.data_dir == Path.cwd() / "state"
+    assert config.timezone == ZoneInfo("Asia/Tokyo")
+    assert (config.repeat, config.poll_interval) == (None, 5000)
+    assert config.accounts[0].endpoints.ws_api == "wss://testnet.binancefuture.com/ws-fapi/v1"
+    assert config.accounts[0].endpoints.sapi is None
+    assert config.channels[0].rules == Globs(["!x"])
+    assert config.channels[0].min_severity is Severity.CRITICAL
+    assert not config.channels[0].send_resolved
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "place"),
+    [
+        ("", {"STATE_DIRECTORY": "/var/lib/mw"}, "/var/lib/mw"),
+        ("", {"STATE_DIRECTORY": "/var/lib/mw:/var/lib/x"}, "/var/lib/mw"),
+        ('data_dir = "~/x"\n', {"STATE_DIRECTORY": "/var/lib/mw"}, "/home/trader/x"),
+        ('data_dir = "${D}/x"\n', {"D": "/d"}, "/d/x"),
+    ],
+)
+def test_where_the_store_goes(given: str, environ: dict[str, str], place: str) -> None:
+    assert load(given + ACCOUNT + CHANNEL, environ=ENVIRON | environ).data_dir == Path(place)
+
+
+def test_endpoints_of_a_simulator_are_all_that_is_dialled() -> None:
+    account = ACCOUNT + (
+        'endpoints = { ws_api = "ws://127.0.0.1:9/ws-fapi/v1", streams = "ws://localhost:9/", '
+        'rest = "http://[::1]:9" }\n'
+    )
+    endpoints = load(account + CHANNEL).accounts[0].endpoints
+    assert (endpoints.streams, endpoints.sapi) == ("ws://localhost:9", None)
+    assert endpoints.local
+
+
+# Secrets -------------------------------------------------------------------------------------
+
+
+def test_secrets_come_from_environment_files_and_credentials(folder: Path) -> None:
+    write("from-file-4711\n", name="s")
+    write("from-credential-4711\n", mode=0o444, name="c")
+    config = load(
+        f'[[account]]\nname = "main"\napi_key = "${{file:{folder}/s}}"\n'
+        'api_secret = "a$$b-${credential:c}"\n[[channel]]\nname = "p"\nurl = "json://${file:s}"',
+        environ={"CREDENTIALS_DIRECTORY": str(folder)},
+    )
+    assert config.accounts[0].api_key.get_secret_value() == "from-file-4711"
+    assert config.accounts[0].api_secret.get_secret_value() == "a$b-from-credential-4711"
+    assert secrets(config) == {
+        "from-file-4711",
+        "from-credential-4711",
+        "a$b-from-credential-4711",
+        "json://from-file-4711",
+    }
+
+
+def test_without_resolving_no_secret_is_touched() -> None:
+    config = load(
+        ACCOUNT + '[[channel]]\nname = "p"\nurl = "${file:/nowhere}"', environ={}, resolve=False
+    )
+    assert config.accounts[0].api_key.get_secret_value() == "${KEY}"
+
+
+def test_no_repr_holds_a_secret() -> None:
+    config = load(ACCOUNT + CHANNEL)
+    for text in (repr(config), str(config), repr(config.accounts[0]), str(config.model_dump())):
+        assert "4711" not in text
+
+
+def test_the_redactor_takes_out_every_form_of_a_secret() -> None:
+    redact = redactor(
+        load(
+            ACCOUNT + '[[channel]]\nname = "p"\nurl = "tgram://${TOKEN}/a%20secret%20chat"\n'
+            '[[channel]]\nname = "q"\nurl = "json://127.0.0.1:8080/pathsecret"',
+            environ=ENVIRON | {"SECRET": "sec/ret+4711"},
+        )
+    )
+    for leak in (
+        "key key-4711-abcdef refused",
+        "POST https://api.telegram.org/bottoken-4711-abcdef/send",
+        "?signature=sec%2Fret%2B4711&",
+        "chat a secret chat",
+        "Max retries exceeded with url: /pathsecret",
+    ):
+        text = redact(leak)
+        assert "4711" not in text
+        assert "secret chat" not in text
+        assert "pathsecret" not in text
+        assert "[secret]" in text
+    assert redact("connecting to 127.0.0.1:8080, 42 frames") == (
+        "connecting to 127.0.0.1:8080, 42 frames"
+    )
+
+
+PLAIN = '[[account]]\nname = "main"\napi_key = "k4711"\napi_secret = "s4711"\n'
+LOCAL = (
+    'endpoints = { ws_api = "ws://127.0.0.1:9/x", streams = "ws://127.0.0.1:9", '
+    'rest = "http://127.0.0.1:9" }\n'
+)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
+def test_a_plain_secret_is_refused_where_others_can_read(mode: int) -> None:
+    assert refused(PLAIN + CHANNEL, mode) == (
+        'config.toml:4:1: account "main", api_secret: a plain secret in a file that others can '
+        "read\n    api_secret = …\n"
+        f"    ^ mode {mode:04o}; run: chmod 600 config.toml\n1 fault in 1 file"
+    )
+
+
+def test_a_plain_channel_url_is_a_secret_too() -> None:
+    told = refused(ACCOUNT + '[[channel]]\nname = "p"\nurl = "tgram://t4711/x"\n', 0o644)
+    assert told.startswith('config.toml:7:1: channel "p", url: a plain secret')
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        (PLAIN + CHANNEL, 0o600),
+        (PLAIN + CHANNEL, 0o400),
+        (ACCOUNT + CHANNEL, 0o644),
+        (PLAIN + LOCAL + CHANNEL, 0o644),
+        (ACCOUNT + '[[channel]]\nname = "p"\nurl = "json://user:pw@127.0.0.1:1/x"\n', 0o644),
+        (ACCOUNT + '[[channel]]\nname = "p"\nurl = "json://localhost/x"\n', 0o644),
+    ],
+    ids=["0600", "0400", "no plain secret", "local account", "local url", "localhost"],
+)
+def test_what_is_safe_is_accepted(text: str, mode: int) -> None:
+    load(text, mode)
+
+
+def test_an_account_that_is_partly_elsewhere_is_not_exempt() -> None:
+    elsewhere = LOCAL.replace("http://127.0.0.1:9", "http://example.com")
+    assert "a plain secret" in refused(PLAIN + elsewhere + CHANNEL, 0o644)
+
+
+def test_a_secret_file_that_others_can_read_is_refused(folder: Path) -> None:
+    write("s4711", 0o644, name="s s")
+    told = refused(ACCOUNT.replace("${SECRET}", "${file:s s}") + CHANNEL)
+    assert told == (
+        'config.toml:4:14: account "main", api_secret: s s can be read by others (mode 0644)\n'
+        "    api_secret = …\n                 ^ run: chmod 600 's s'\n1 fault in 1 file"
+    )
+
+
+def test_systemds_folder_is_guarded_whatever_the_modes(folder: Path) -> None:
+    write("s4711", 0o644, name="s")
+    text = ACCOUNT.replace("${SECRET}", f"${{file:{folder}/s}}") + CHANNEL
+    load(text, environ=ENVIRON | {"CREDENTIALS_DIRECTORY": str(folder)})
+
+
+# What is wrong, word for word ----------------------------------------------------------------
+
+
+def cases() -> list[Any]:
+    """Read wrong_configs.txt: (file, what is told of it)."""
+    pieces = (Path(__file__).parent / "wrong_configs.txt").read_text().split("\n== ")[1:]
+    found = []
+    for piece in pieces:
+        title, _, rest = piece.partition("\n")
+        text, _, told = rest.partition("\n--\n")
+        found.append(pytest.param(text + "\n", told.strip("\n"), id=title))
+    return found
+
+
+@pytest.mark.parametrize(("text", "told"), cases())
+def test_a_wrong_configuration_is_told_word_for_word(text: str, told: str) -> None:
+    assert refused(text) == told
+
+
+def test_a_dry_run_needs_no_channel() -> None:
+    assert load(ACCOUNT, need_channels=False).channels == ()
+
+
+def test_a_missing_file_is_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Path("nowhere.toml"), environ={})
+    assert str(caught.value) == "nowhere.toml: there is no such file"
+
+
+# Finding files -------------------------------------------------------------------------------
+
+
+def test_the_first_of_the_usual_places_is_taken(folder: Path) -> None:
+    environ = {"HOME": str(folder / "home")}
+    usual = folder / "home/.config/marginwatch/config.toml"
+    usual.parent.mkdir(parents=True)
+    usual.touch()
+    assert find_config(None, environ) == usual
+    Path("config.toml").touch()
+    assert find_config(None, environ) == Path("config.toml")
+    assert find_config(None, environ | {"MARGINWATCH_CONFIG": "x"}) == Path("x")
+    assert find_config(Path("y"), environ | {"MARGINWATCH_CONFIG": "x"}) == Path("y")
+
+
+def test_no_configuration_names_every_place(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_config(None, {"HOME": str(folder)})
+    for place in (
+        "$MARGINWATCH_CONFIG",
+        "./config.toml",
+        "~/.config/marginwatch/config.toml",
+        "/etc/marginwatch/config.toml",
+        "init",
+        "config.example.toml",
+    ):
+        assert place in str(caught.value)
+
+
+def test_rule_files_are_relative_to_the_configuration(folder: Path) -> None:
+    (folder / "etc/rules").mkdir(parents=True)
+    for name in ("b.toml", "a.toml", "a.test.toml"):
+        (folder / "etc/rules" / name).touch()
+    config = load_config(write(ACCOUNT + CHANNEL, name="etc/config.toml"), environ=ENVIRON)
+    assert config.rule_files() == (Path("etc/rules/a.toml"), Path("etc/rules/b.toml"))
+
+
+def test_a_glob_without_a_rule_file_is_told(folder: Path) -> None:
+    config = load('rules = ["x/*.toml"]\n' + ACCOUNT + CHANNEL)
+    with pytest.raises(ConfigError) as caught:
+        config.rule_files()
+    assert str(caught.value) == (
+        f'config.toml:1:10: rules: "x/*.toml" matches no rule file in {folder}\n'
+        '    rules = ["x/*.toml"]\n'
+        "             ^ a glob is relative to this file; rule tests (*.test.toml) do not count\n"
+        "1 fault in 1 file"
+    )
+
+
+def test_rules_can_be_found_in_a_broken_configuration(folder: Path) -> None:
+    (folder / "r.toml").touch()
+    found = outline(write('rules = ["r.toml"]\nx = 1\n' + ACCOUNT))
+    assert found == Outline((Path("r.toml"),), frozenset({"main"}), frozenset())
+    assert outline(write("[")) == Outline((), None, None)
+    broken = write("account = 1\nchannel = [{}]\nrules = 1")
+    assert outline(broken) == Outline((), None, None)
+
+
+def test_what_ships_is_found(root: Path) -> None:
+    assert shipped("rules") == root / "rules"
+    assert shipped("config.example.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("zone", "environ"), [("Asia/Tokyo", "Asia/Tokyo"), ("Asia/Tokyo", ":Asia/Tokyo")]
+)
+def test_the_machines_time_zone_is_the_default(zone: str, environ: str) -> None:
+    assert load(ACCOUNT + CHANNEL, environ=ENVIRON | {"TZ": environ}).timezone == ZoneInfo(zone)
+
+
+# The example ---------------------------------------------------------------------------------
+
+
+def test_the_example_loads_and_names_every_key(root: Path) -> None:
+    text = (root / "config.example.toml").read_text()
+    named = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "TELEGRAM_TOKEN", "TELEGRAM_CHAT")
+    environ = {name: f"{name}-value" for name in named}
+    config = load(text, mode=0o644, environ=environ)
+    assert config.channels[0].url.get_secret_value().endswith("TELEGRAM_CHAT-value")
+    for model in (Config, Account, Channel, Log, Endpoints):
+        for key in keys_of(model):
+            assert f"[{key}]" in text or f"{key} = " in text
+    # What is commented out is right, too.
+    lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line or "[" in line]
+    load("\n".join(line for line in lines if "$$" not in line), mode=0o600, environ=environ)
+
+
+def test_os_environ_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRON.items():
+        monkeypatch.setitem(os.environ, name, value)
+    assert load_config(write(ACCOUNT + CHANNEL)).accounts[0].name == "main"
