@@ -37,7 +37,9 @@ from monitor.core.notices import (
 )
 from monitor.core.rules import Severity
 from monitor.errors import CommitFailed, StoreUnusable
-from monitor.store import MIGRATIONS, Store, Undelivered, notice_facts, read_notice
+from monitor.store import Store, Undelivered
+from monitor.store.folder import MIGRATIONS
+from monitor.store.records import notice_facts, read_notice
 
 # By name, so that mypy does not see one file under two module names.
 receiver = import_module("tests.receiver")

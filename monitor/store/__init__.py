@@ -1,0 +1,282 @@
+"""What must survive a restart: one SQLite file, one writer, nothing acknowledged before it is safe.
+
+    commit() ─┐
+    attempted() ─ backlog (in order) ─▶ run(): everything waiting in ONE transaction ─▶ woken
+    settled() ─┘                          │ refused or late: CommitFailed for the caller;
+                                          └ the entry stays, and is written in order later
+
+- An entry leaves the backlog only when it is on disk. Each is a list of statements that may run
+  twice with the same result, since a commit that reported a fault may have happened all the same.
+- The highest number handed out from memory is also noted in the lock file, so that a number is
+  never used twice even when the program dies before the disk works again.
+- Not here: who is told what (`core.routing`), and when something is sent (`outbox`).
+
+The only room that imports sqlite3; `records` says what a row holds, `folder` opens the file.
+Times are whole milliseconds UTC.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import trio
+
+from monitor.core.events import Remark
+from monitor.core.notices import Changes, Notice, Saved, Target, TimerRecord, Told
+from monitor.core.rules import Severity
+from monitor.errors import CommitFailed
+from monitor.store.folder import MIGRATIONS, drop, note_number, noted_number, open_or_renew, take
+from monitor.store.records import Statement, read_alert, read_notice, statements
+
+InThread = Callable[..., Awaitable[Any]]
+"""As `trio.to_thread.run_sync`; tests in virtual time pass one that stays on the loop."""
+
+_FAULTS = (sqlite3.Error, OverflowError, ValueError)  # the latter two: no such value can be kept
+
+
+class Undelivered(NamedTuple):
+    """A notice that a channel has yet to hear."""
+
+    notice: Notice
+    channel: str
+    attempts: int
+    """How often it was attempted before; it may have arrived."""
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """One thing to write, and whoever waits for it."""
+
+    statements: Sequence[Statement]
+    number: int
+    """The highest notice number in it; 0: none."""
+    answered: trio.Event = field(default_factory=trio.Event)
+    fault: str = ""
+
+
+class Store:
+    """The database of one data_dir; made by `Store.open`, written by the task `run`.
+
+    Args:
+        database: The one connection; in use by one thread at a time.
+        path: Its file, for messages.
+        lock: The descriptor of the locked file.
+        remarks: What the opening found worth a log line.
+        in_thread: How a blocking call is made.
+        scale: How much longer than usual a write may take (demo: its speed).
+    """
+
+    PATIENCE = 2.0
+    """Seconds after which a commit counts as failed."""
+    RETRY = 5.0
+    """Seconds between two tries of a failing disk when nothing new arrives."""
+    LAST_WRITE = 5.0
+    """Seconds that the last write may take."""
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        path: Path,
+        lock: int,
+        remarks: tuple[Remark, ...],
+        *,
+        in_thread: InThread,
+        scale: float,
+    ) -> None:
+        self.remarks = remarks
+        self._database = database
+        self._path = path
+        self._lock = lock
+        self._in_thread = in_thread
+        self._scale = scale
+        self._one = trio.CapacityLimiter(1)  # the connection is used by one thread at a time
+        self._backlog: list[_Entry] = []  # unbounded: what is in it exists nowhere else
+        self._work = trio.Event()
+        self._noted = 0
+        self._stuck = False
+        self.failing = False
+        """Whether the last write was refused or is overdue."""
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        utc: int,
+        in_thread: InThread = trio.to_thread.run_sync,
+        scale: float = 1.0,
+        anew: bool = False,
+        migrations: Sequence[str] = MIGRATIONS,
+    ) -> Self:
+        """Lock the folder, then open what is in it; blocks, for the start of the program.
+
+        Args:
+            data_dir: Made (0700) where it does not exist.
+            utc: Now, in unix milliseconds.
+            in_thread: How a blocking call is made.
+            scale: How much longer than usual a write may take.
+            anew: Drop what an earlier run left, once the folder is ours (a dry run's own folder).
+            migrations: The schema; another one in tests.
+
+        Raises:
+            StoreUnusable: Another process has it, it cannot be written, or it is of a newer schema.
+        """
+        lock = take(data_dir)
+        path = data_dir / "marginwatch.db"
+        try:
+            if anew:
+                drop(path)
+            noted = 0 if anew else noted_number(lock)
+            database, remarks = open_or_renew(path, utc, migrations)
+            note_number(lock, noted)
+        except BaseException:
+            os.close(lock)
+            raise
+        store = cls(database, path, lock, remarks, in_thread=in_thread, scale=scale)
+        store._noted = noted
+        return store
+
+    # -------------------------------------------------------------- reading, at the start
+
+    def saved(self) -> Saved:
+        """Read what an earlier run left behind; blocks, for the start of the program."""
+        execute = self._database.execute
+        next_number = "SELECT coalesce(max(value), 1) FROM meta WHERE key = 'next_number'"
+        (number,) = execute(next_number).fetchone()
+        return Saved(
+            alerts=tuple(map(read_alert, execute("SELECT * FROM alerts"))),
+            told=tuple(
+                Told(rule, Target(*json.loads(target)), channel, Severity(level))
+                for rule, target, channel, level in execute("SELECT * FROM told")
+            ),
+            timers=tuple(TimerRecord(*row) for row in execute("SELECT * FROM timers")),
+            next_number=max(number, self._noted + 1),
+        )
+
+    def undelivered(self) -> list[Undelivered]:
+        """Read what channels have yet to hear, by rising number; blocks, likewise."""
+        rows = self._database.execute(
+            "SELECT number, at, facts, channel, attempts FROM deliveries JOIN notices"
+            " USING (number) WHERE state = 'pending' ORDER BY number, channel"
+        )
+        return [Undelivered(read_notice(*row[:3]), *row[3:]) for row in rows]
+
+    # -------------------------------------------------------------- writing
+
+    async def commit(self, changes: Changes) -> None:
+        """Keep changes, all in one transaction; return when they are on disk.
+
+        Raises:
+            CommitFailed: Not yet on disk. They are written, in order, when the disk works again.
+        """
+        number = max((notice.number for notice in changes.notices), default=0)
+        await self._append(tuple(statements(changes)), number)
+
+    async def attempted(self, number: int, channel: str, attempt: int, at: int) -> None:
+        """Keep that a send begins, so that a crash in it is known of; raises as `commit`."""
+        sql = (
+            "UPDATE deliveries SET attempts = max(attempts, ?), tried_at = ?"
+            " WHERE number = ? AND channel = ?"
+        )
+        await self._append([(sql, (attempt, at, number, channel))])
+
+    async def settled(
+        self, number: int, channel: str, state: str, at: int, error: str | None = None
+    ) -> None:
+        """Keep that a delivery is over: `sent` or `dead`, and why; raises as `commit`."""
+        sql = (
+            "UPDATE deliveries SET state = ?, done_at = ?, last_error = ?"
+            " WHERE number = ? AND channel = ?"
+        )
+        await self._append([(sql, (state, at, error, number, channel))])
+
+    async def _append(self, statements: Sequence[Statement], number: int = 0) -> None:
+        if not statements:
+            await trio.lowlevel.checkpoint()
+            return
+        entry = _Entry(statements, number)
+        self._backlog.append(entry)
+        self._work.set()
+        # A disk that hangs is waited for once, not by every caller anew.
+        with trio.move_on_after(0 if self._stuck else self.PATIENCE * self._scale) as patience:
+            await entry.answered.wait()
+        if patience.cancelled_caught:
+            self.failing = self._stuck = True
+            entry.fault = f"it takes longer than {self.PATIENCE * self._scale:g} s"
+        if entry.fault:
+            self._note(number)
+            raise CommitFailed(
+                f"{self._path}: cannot be written: {entry.fault}."
+                " It is tried again; meanwhile messages are sent from memory."
+            )
+
+    def _note(self, number: int) -> None:
+        if number > self._noted:
+            self._noted = number
+            with contextlib.suppress(OSError):  # a second safety, on a disk that is in trouble
+                note_number(self._lock, number)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write what is appended, until cancelled; a write once begun ends."""
+        task_status.started()
+        while True:
+            with trio.move_on_after(self.RETRY * self._scale if self.failing else inf):
+                await self._work.wait()
+            self._work = trio.Event()
+            await self._write()
+
+    async def _write(self) -> None:
+        """Write the whole backlog in one transaction; what arrives meanwhile is the next one."""
+        batch = list(self._backlog)
+        try:
+            await self._in_thread(self._transact, batch, limiter=self._one)
+        except _FAULTS as exc:
+            self.failing = True
+            fault = str(exc)
+        else:
+            self.failing = False
+            fault = ""
+            del self._backlog[: len(batch)]
+        self._stuck = False
+        for entry in batch:
+            entry.fault = fault
+            entry.answered.set()
+
+    def _transact(self, batch: Sequence[_Entry]) -> None:
+        """Run in the thread: everything, or nothing."""
+        execute = self._database.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for sql, values in chain.from_iterable(entry.statements for entry in batch):
+                execute(sql, values)
+            execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                with contextlib.suppress(sqlite3.Error):  # the first fault is the one to tell
+                    execute("ROLLBACK")
+            raise
+
+    async def aclose(self) -> int:
+        """Write what is left, tidy up and unlock; ends in bounded time, also when cancelled.
+
+        Returns:
+            How many entries the disk would not take: what they say is lost with this process.
+        """
+        with trio.move_on_after(self.LAST_WRITE * self._scale, shield=True):
+            # Abandoned if the disk hangs: the process ends, and what is in the WAL is safe.
+            await self._in_thread(self._finish, limiter=self._one, abandon_on_cancel=True)
+        os.close(self._lock)
+        return len(self._backlog)
+
+    def _finish(self) -> None:
+        with contextlib.closing(self._database), contextlib.suppress(*_FAULTS):
+            self._transact(self._backlog)
+            self._backlog.clear()
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

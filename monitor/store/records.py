@@ -1,0 +1,137 @@
+"""Facts ⇄ rows: what is kept, as SQL statements, and read back.
+
+Text is ASCII JSON; numbers that must stay exact are strings; times are whole milliseconds UTC.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from monitor.core.notices import (
+    AlertRecord,
+    Changes,
+    Grade,
+    Notice,
+    Reading,
+    SwitchRecord,
+    Target,
+    TimerRecord,
+    Told,
+)
+from monitor.core.rules import Severity
+
+Statement = tuple[str, Sequence[object]]
+
+
+def _dump(value: object) -> str:
+    # ASCII, because SQLite refuses the lone surrogates that a stranger's JSON may carry.
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _reading_facts(reading: Reading) -> list[object]:
+    value = reading.value
+    plain = {"decimal": str(value)} if isinstance(value, Decimal) else value
+    return [reading.grade.value, plain, reading.age]
+
+
+def _reading(facts: list[Any]) -> Reading:
+    grade, plain, age = facts
+    value = Decimal(plain["decimal"]) if isinstance(plain, dict) else plain
+    return Reading(Grade(grade), value, age)
+
+
+_PLAIN = ("kind", "rule", "reason", "happening", "count", "since", "data_age", "condition")
+
+
+def notice_facts(notice: Notice) -> str:
+    """Write a notice, all but its number and time, as JSON that `read_notice` turns back."""
+    facts: dict[str, object] = {name: getattr(notice, name) for name in _PLAIN}
+    facts["severity"] = notice.severity.value
+    facts["previous"] = None if notice.previous is None else notice.previous.value
+    facts["target"] = list(notice.target)
+    facts["values"] = {name: _reading_facts(value) for name, value in notice.values.items()}
+    facts["details"] = dict(notice.details)
+    return _dump({name: fact for name, fact in facts.items() if fact is not None})
+
+
+def read_notice(number: int, at: int, facts: str) -> Notice:
+    """Make the notice that `notice_facts` wrote."""
+    read = json.loads(facts)
+    previous = read.get("previous")
+    return Notice(
+        number=number,
+        at=at,
+        severity=Severity(read["severity"]),
+        previous=None if previous is None else Severity(previous),
+        target=Target(*read["target"]),
+        values={name: _reading(value) for name, value in read["values"].items()},
+        details=read["details"],
+        **{name: read.get(name) for name in _PLAIN},
+    )
+
+
+def _alert(record: AlertRecord) -> Statement:
+    key = (record.rule, _dump(record.target))
+    if record.idle:
+        return "DELETE FROM alerts WHERE rule = ? AND target = ?", key
+    switches = [[s.severity.value, s.state, s.elapsed, s.saved] for s in record.switches]
+    rest = (record.level.value, record.highest.value, record.since, record.noticed)
+    return "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)", (
+        *key,
+        _dump(switches),
+        *rest,
+    )
+
+
+def _told(told: Told) -> Statement:
+    key = (told.rule, _dump(told.target), told.channel)
+    if told.level is Severity.NONE:
+        return "DELETE FROM told WHERE rule = ? AND target = ? AND channel = ?", key
+    return "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", (*key, told.level.value)
+
+
+def _timer(timer: TimerRecord) -> Statement:
+    if timer.body is None:
+        return "DELETE FROM timers WHERE kind = ? AND key = ?", (timer.kind, timer.key)
+    return "INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?)", timer
+
+
+def next_number(number: int) -> Statement:
+    """Write that numbers go on from here; never backwards."""
+    sql = (
+        "INSERT INTO meta VALUES ('next_number', ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"
+    )
+    return sql, (number,)
+
+
+def statements(changes: Changes) -> Iterator[Statement]:
+    """Write changes as statements that may run twice with the same result."""
+    yield from map(_alert, changes.alerts)
+    yield from map(_told, changes.told)
+    yield from map(_timer, changes.timers)
+    for notice in changes.notices:
+        row = (notice.number, notice.at, notice_facts(notice))
+        yield "INSERT OR IGNORE INTO notices VALUES (?, ?, ?)", row
+    delivery_row = "INSERT OR IGNORE INTO deliveries VALUES (?, ?, 'pending', 0, NULL, NULL, NULL)"
+    yield from ((delivery_row, delivery) for delivery in changes.deliveries)
+    if changes.notices:
+        yield next_number(max(notice.number for notice in changes.notices) + 1)
+
+
+def read_alert(row: tuple[Any, ...]) -> AlertRecord:
+    """Make the record that a row of `alerts` holds."""
+    rule, target, switches, level, highest, since, noticed = row
+    return AlertRecord(
+        rule=rule,
+        target=Target(*json.loads(target)),
+        switches=tuple(
+            SwitchRecord(Severity(severity), state, elapsed, saved)
+            for severity, state, elapsed, saved in json.loads(switches)
+        ),
+        level=Severity(level),
+        highest=Severity(highest),
+        since=since,
+        noticed=noticed,
+    )
