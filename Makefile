@@ -1,6 +1,8 @@
 # Every target sets up .venv by itself; nothing but python3 (3.11 or newer), make and git is needed.
 .PHONY: help setup demo test check fmt
 BIN := .venv/bin
+# What takes a task_status: flake8-async then sees where `start_soon` is used in place of `start`.
+STARTABLE := run,listen,_carry,_serve,_stop_on_signal
 
 help:
 	@echo "make demo    a leveraged account from calm to liquidation, no keys needed"
@@ -20,7 +22,7 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	git ls-files -co --exclude-standard '*.py' | xargs $(BIN)/python -m flake8_async --startable-in-context-manager=run,listen,_stop_on_signal
+	git ls-files -co --exclude-standard '*.py' | xargs $(BIN)/python -m flake8_async --startable-in-context-manager=$(STARTABLE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/check_docs.py

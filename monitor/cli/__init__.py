@@ -41,7 +41,7 @@ class House(click.Group):
         try:
             answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()  # here, where a closed pipe can still be met
-        except BaseException as exc:  # noqa: BLE001 - the last stop of every ending
+        except BaseException as exc:  # noqa: ASYNC103, BLE001 - the last stop; no task around
             answer = _ended(exc)
         sys.exit(answer if isinstance(answer, int) else FINE)
 
@@ -147,7 +147,7 @@ def main() -> None:
 
     Answers go to stdout, logs and errors to stderr. Exit codes: 0 fine, 1 the answer is no,
     2 usage, configuration or rules are wrong, 3 a bug in this program.
-    """  # noqa: D301 - click takes the character \b itself, which keeps the lines apart
+    """
 
 
 @main.command()
@@ -171,7 +171,7 @@ def check(*, rules: tuple[str, ...], config: Path | None, strict: bool, as_json:
       marginwatch check --rules my-rules.toml   rules alone
       marginwatch check -c config.toml --rules my-rules.toml
                                                 these rules instead of the configuration's own
-    """  # noqa: D301 - as above
+    """
     from monitor.cli import checking  # reads TOML and compiles rules; other commands need neither
 
     alone = rules and config is None

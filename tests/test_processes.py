@@ -1,0 +1,237 @@
+"""Real processes, real sockets, real Apprise, real SIGKILL."""
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.receiver import Receiver
+
+COMMAND = (sys.executable, "-m", "monitor")
+
+# The mark crosses 60,000 every 300 ms, so that a notice is always on its way somewhere.
+ZIGZAG = (
+    """
+seed = 3
+length = "10m"
+mark_interval = "50ms"
+[[account]]
+name = "main"
+api_key = "demo-key"
+api_secret = "demo-secret"
+balances = { USDT = "10000" }
+[[account.position]]
+symbol = "BTCUSDT"
+side = "long"
+quantity = "0.1"
+entry_price = "60000"
+leverage = 5
+[[price]]
+symbol = "BTCUSDT"
+points = [
+"""
+    + "\n".join(f'["{300 * step}ms", "{60_050 if step % 2 else 59_950}"],' for step in range(2000))
+    + "\n]\n"
+)
+
+FLIPPING = """
+[[rule]]
+name = "flip"
+warning = "mark_price > 60000"
+repeat = "never"
+"""
+FIVE_FLIPPING = "".join(FLIPPING.replace("flip", f"flip-{number}") for number in range(5))
+
+
+@contextmanager
+def simulator(scenario: Path | None = None) -> Iterator[str]:
+    """Run `marginwatch simulate`; gives the `[[account]]` table that it prints."""
+    command = [*COMMAND, "simulate", *([str(scenario)] if scenario else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while (line := process.stdout.readline()) != "\n":
+            assert line, "simulate ended before its table was whole"
+            lines.append(line)
+        try:
+            yield "".join(lines)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.close()
+            assert process.wait(10) == 0
+
+
+def configure(folder: Path, account: str, url: str, rules: str) -> Path:
+    """Write what a user would write, around the table that `simulate` printed."""
+    (folder / "rules").mkdir()
+    (folder / "rules" / "all.toml").write_text(rules)
+    path = folder / "config.toml"
+    path.write_text(
+        'data_dir = "data"\ntimezone = "UTC"\n'
+        f'{account}\n[[channel]]\nname = "phone"\nurl = "{url}"\ngroup_wait = "0s"\n'
+    )
+    path.chmod(0o600)
+    return path
+
+
+def start(config: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start `marginwatch run`; its log is added to a file."""
+    with log.open("ab") as stderr:
+        return subprocess.Popen([*COMMAND, "run", "-c", str(config)], stderr=stderr)
+
+
+def numbers(messages: list[str]) -> list[tuple[int, int]]:
+    """Read number and attempt out of each message."""
+    found = []
+    for text in messages:
+        number = re.search(r"^#(\d+) · ", text, re.MULTILINE)
+        attempt = re.search(r"\(attempt (\d+)\)$", text)
+        assert number is not None
+        found.append((int(number[1]), int(attempt[1]) if attempt else 1))
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until a function says so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        threading.Event().wait(0.02)
+
+
+def _more_than(phone: Receiver, count: int) -> bool:
+    return len(phone.got) > count
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGTERM)
+    return process.wait(15)
+
+
+def test_two_processes_joined_by_the_table_that_the_first_prints(
+    tmp_path: Path, root: Path
+) -> None:
+    scenario = tmp_path / "fall.toml"
+    scenario.write_text(
+        (root / "monitor/sim/scenarios/crash.toml")
+        .read_text()
+        .replace('9m", "55430', '2m5s", "55430')
+    )
+    rules = '[[rule]]\nname = "long"\nwarning = "quantity > 0"\n'
+    log = tmp_path / "log"
+    with Receiver(["500", "500"]) as phone, simulator() as account:
+        process = start(configure(tmp_path, account, phone.url, rules), log)
+        wait_for(lambda: len(phone.got) == 3)
+        assert stop(process) == 0
+
+    assert [got["title"] for got in phone.got] == ["WARNING: BTCUSDT long (main): long"] * 3
+    assert numbers(phone.messages) == [(1, 1), (1, 2), (1, 3)]
+    text = log.read_text()
+    assert "main: 2 positions, nearest BTCUSDT long 9." in text
+    assert "received SIGTERM: finishing; once more ends at once" in text
+    assert "demo-secret" not in text
+    assert "demo-key" not in text
+    assert phone.url not in text
+
+
+def test_refused_twice_and_once_closed_without_an_answer_all_is_delivered_in_order(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "zigzag.toml").write_text(ZIGZAG)
+    script = ["ok", "500", "ok", "500", "ok", "close"]
+    with Receiver(script) as phone, simulator(tmp_path / "zigzag.toml") as account:
+        process = start(configure(tmp_path, account, phone.url, FLIPPING), tmp_path / "log")
+        wait_for(lambda: len(phone.got) >= 12)
+        assert stop(process) == 0
+
+    got = numbers(phone.messages)
+    # Each of the three that were not acknowledged comes again, marked, before anything newer.
+    assert got[:9] == [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2), (5, 1), (6, 1)]
+    assert [number for number, attempt in got if attempt == 1] == list(
+        range(1, max(number for number, _ in got) + 1)
+    )
+
+
+@pytest.mark.parametrize("seed", [11])
+def test_twenty_kills_lose_no_number_and_repeat_none_without_its_mark(
+    tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    log = tmp_path / "log"
+    (tmp_path / "zigzag.toml").write_text(ZIGZAG)
+    with Receiver() as phone, simulator(tmp_path / "zigzag.toml") as account:
+        config = configure(tmp_path, account, phone.url, FIVE_FLIPPING)
+        for _ in range(20):
+            before = len(phone.got)
+            process = start(config, log)
+            wait_for(partial(_more_than, phone, before))
+            threading.Event().wait(rng.uniform(0.0, 0.6))
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        process = start(config, log)
+        before = len(phone.got)
+        wait_for(lambda: len(phone.got) > before + 2)
+        assert stop(process) == 0
+
+    got = numbers(phone.messages)
+    by_number = defaultdict(list)
+    for number, attempt in got:
+        by_number[number].append(attempt)
+    with sqlite3.connect(tmp_path / "data" / "marginwatch.db") as database:
+        kept = [number for (number,) in database.execute("SELECT number FROM notices")]
+        states = dict(database.execute("SELECT state, count(*) FROM deliveries GROUP BY state"))
+    database.close()
+    assert sorted(kept) == list(range(1, max(kept) + 1))
+    assert sorted(by_number) == sorted(kept)
+    assert states == {"sent": len(kept)}
+    unmarked = {n: attempts for n, attempts in by_number.items() if attempts.count(1) > 1}
+    assert unmarked == {}
+    assert all(attempts == sorted(set(attempts)) for attempts in by_number.values())
+    assert "Traceback" not in log.read_text()
+    assert len(got) > 60
+
+
+def test_a_second_service_on_the_same_data_dir_is_told(tmp_path: Path) -> None:
+    with Receiver() as phone, simulator() as account:
+        config = configure(tmp_path, account, phone.url, FLIPPING)
+        first = start(config, tmp_path / "log")
+        wait_for((tmp_path / "data" / "marginwatch.db").exists)
+        second = subprocess.run(
+            [*COMMAND, "run", "-c", str(config)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        dry = subprocess.Popen(
+            [*COMMAND, "run", "--dry-run", "--json", "-c", str(config)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert dry.stdout is not None
+        line = json.loads(dry.stdout.readline())
+        dry.send_signal(signal.SIGTERM)
+        assert dry.wait(15) == 0
+        dry.stdout.close()
+        assert stop(first) == 0
+
+    assert second.returncode == 2
+    assert "Traceback" not in second.stderr
+    assert second.stderr == (
+        f"data_dir {tmp_path}/data is in use by another marginwatch (pid {first.pid}).\n"
+        "Stop that one first, or give this one a data_dir of its own.\n"
+    )
+    assert (line["kind"], line["severity"], line["rule"]) == ("fired", "warning", "flip")
