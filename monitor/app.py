@@ -48,7 +48,7 @@ from monitor.core.portfolio import Account
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.core.telling import Outcome
-from monitor.errors import CommitFailed, ConfigError
+from monitor.errors import CommitFailed
 from monitor.feed import Latest
 from monitor.notify import Sent
 from monitor.outbox import Outbox, OutboxChannel
@@ -135,7 +135,6 @@ class Service:
         wrap: Callable[[Compose], Compose] | None = None,
         hear: Callable[[Notice], None] = lambda _: None,
     ) -> None:
-        _refuse_two_markets(config)
         self.log = logging.getLogger("marginwatch")
         self._rules = {rule.name: rule for rule in rules}
         self._zone = config.timezone
@@ -376,14 +375,3 @@ def introduction(account: Account, now: Now) -> str:
     if not math.isfinite(nearest[0]):
         return f"{said}, none can be liquidated"
     return f"{said}, nearest {nearest[1]} {nearest[0] * 100:.1f} % from liquidation"
-
-
-def _refuse_two_markets(config: Config) -> None:
-    """One process watches one market: a symbol has one mark price in it."""
-    markets = dict.fromkeys(account.endpoints.streams for account in config.accounts)
-    if len(markets) > 1:
-        raise ConfigError(
-            "the accounts are on different markets: "
-            + ", ".join(f"{account.name} on {account.network}" for account in config.accounts)
-            + "\nRun one marginwatch per market, each with a configuration and data_dir of its own."
-        )

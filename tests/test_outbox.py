@@ -305,6 +305,7 @@ async def test_a_notice_refused_while_others_get_through_is_set_aside(
     ]
     assert desk.ledger.lines[-1] == "650s phone #1 dead: given up after 0.180556 h: 500"
     assert caplog.messages == [
+        "channel phone: #1 refused: 500; it is tried again",
         "channel phone: #1 is refused while others get through; last answer: 500",
         "channel phone: #1 is given up: 500",
     ]
@@ -366,7 +367,10 @@ async def test_what_is_too_old_is_given_up(
         desk.add(fresh(1, at=UTC - (DAY - 60) * 1000))
         await trio.sleep(3600)
     assert desk.ledger.lines[-1] == "60s phone #1 dead: given up after 24 h: 500"
-    assert caplog.messages == ["channel phone: #1 is given up: 500"]
+    assert caplog.messages == [
+        "channel phone: #1 refused: 500; it is tried again",
+        "channel phone: #1 is given up: 500",
+    ]
 
 
 async def test_a_newer_reminder_replaces_an_undelivered_one(autojump_clock: Clock) -> None:
@@ -465,6 +469,7 @@ async def test_a_failing_channel_is_logged_once_and_its_recovery_too(
         await trio.sleep(3600)
     assert desk.outbox.failing == frozenset()
     assert caplog.messages == [
+        "channel phone: #1 refused: 500; it is tried again",
         "channel phone: nothing got through for 5 min; 1 wait; last answer: 500",
         "channel phone: messages get through again",
     ]

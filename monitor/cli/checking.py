@@ -174,14 +174,10 @@ def check_config(path: Path | None, patterns: Sequence[str] = ()) -> Found:
 
 
 def _rules_of(config: "Config", patterns: Sequence[str], faults: list[str]) -> tuple[Rule, ...]:
+    from monitor.cli.loading import rules_of  # pydantic behind it
+
     try:
-        return load_rules(
-            find_rule_files(patterns) if patterns else config.rule_files(),
-            repeat=config.repeat,
-            accounts=[account.name for account in config.accounts],
-            venues={account.venue for account in config.accounts},
-            channels=[channel.name for channel in config.channels],
-        )
+        return rules_of(config, find_rule_files(patterns) if patterns else None)
     except (ConfigError, RuleFileError) as exc:
         faults.append(str(exc))
         return ()

@@ -1,5 +1,6 @@
 """Configuration and rules for the commands that work with both."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from monitor.config import Config, find_config, load_config
@@ -17,10 +18,10 @@ def load(path: Path | None, *, need_channels: bool = True) -> tuple[Config, tupl
     return config, rules_of(config)
 
 
-def rules_of(config: Config) -> tuple[Rule, ...]:
-    """Load the rules of a configuration."""
+def rules_of(config: Config, files: Sequence[Path] | None = None) -> tuple[Rule, ...]:
+    """Load rules for a configuration: its own, or those in `files`."""
     return load_rules(
-        config.rule_files(),
+        config.rule_files() if files is None else files,
         repeat=config.repeat,
         accounts=[account.name for account in config.accounts],
         venues={account.venue for account in config.accounts},

@@ -162,6 +162,7 @@ class FaultFinder:
             case "extra_forbidden":
                 return self._unknown(trail)
             case "wrong":
+                where = where or located(context["at"], self.raw)  # a fault of the whole file
                 trail = (*trail, *context["at"])
                 wrong = self._discreet(Wrong(context["problem"], context["hint"]), trail)
             case "bool_type":

@@ -202,6 +202,20 @@ class Config(_Model):
             self._page, self._folder = context.page, context.folder
             self._from_files = context.secret
 
+    @model_validator(mode="after")
+    def _one_market(self) -> "Config":
+        """One process watches one market: a symbol has one mark price in it."""
+        first = self.accounts[0]
+        for number, account in enumerate(self.accounts):
+            if account.endpoints.streams != first.endpoints.streams:
+                wrong = Wrong(
+                    f'this is another market than that of account "{first.name}"',
+                    "run one marginwatch per market, each with a data_dir of its own",
+                )
+                same = account.network == first.network
+                refuse(wrong, "account", number, "endpoints" if same else "network")
+        return self
+
     def rule_files(self) -> tuple[Path, ...]:
         """Find the rule files that `rules` means, each once.
 

@@ -183,7 +183,10 @@ class Outbox:
         else:
             aside = bool(item.aside_until)
             box.failed(item, sent, trio.current_time())
-            self._log.debug("%s: #%d %s: %s", name, item.number, sent.status, sent.detail)
+            # The first failure is news; what follows it is not, until 5 min have passed.
+            level = logging.WARNING if box.failures == 1 else logging.DEBUG
+            text = "channel %s: #%d %s: %s; it is tried again"
+            self._log.log(level, text, name, item.number, sent.status, sent.detail)
             if item.aside_until and not aside:
                 text = "channel %s: #%d is refused while others get through; last answer: %s"
                 self._log.warning(text, name, item.number, sent.detail)

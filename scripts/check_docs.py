@@ -1,0 +1,953 @@
+"""Check the documents against the code they speak of; `--write` renews what is generated.
+
+    python scripts/check_docs.py            exit 1, and every fault, one a line
+    python scripts/check_docs.py --write    write the generated parts anew, then check
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->` and comes from
+the metric table, the models, click's help or the shipped rules. What the code does not say in
+words for operators is said here, in tables that have to name every key and no other.
+"""
+
+import ast
+import inspect
+import re
+import shlex
+import sys
+import tempfile
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import click
+import tomli
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from monitor.cli import main as command_line
+from monitor.config import load_config
+from monitor.config import models as config_models
+from monitor.core.freshness import Rest
+from monitor.core.language.units import Scope
+from monitor.core.message import Message, as_json
+from monitor.core.metrics import METRICS, Direction, Metric
+from monitor.core.notices import Notice, Target
+from monitor.core.rules import HAPPENINGS, SEVERITIES, Globs, Severity
+from monitor.errors import MonitorError
+from monitor.rulefile import parse_rules
+from monitor.rulefile.rule import KEYS as RULE_KEYS
+from monitor.sim import story
+from monitor.sim.scenario import parse_scenario
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+LONGEST_README = 150
+HEADINGS = [
+    "What it watches",
+    "Why it matters",
+    "Example",
+    "What to do when it fires",
+    "Options",
+    "Source",
+]
+"""Of the page of a shipped rule, in this order."""
+
+# ---------------------------------------------------------------- words of ours
+
+CONFIG_WORDS = {
+    "Config.rules": "Globs of rule files, relative to this file; a folder means its `*.toml`. "
+    "`*.test.toml` is left out.",
+    "Config.data_dir": "Where the store, the lock and unreadable frames are kept; made with mode "
+    "0700, relative to this file. One process per folder.",
+    "Config.timezone": "Of the times in messages. The log and JSON are in UTC.",
+    "Config.poll_interval": "How often each account is asked for everything it holds.",
+    "Config.stale_after": "Numbers older than this are aged: they may raise an alarm and never end "
+    "one, and the account counts as blind. At least twice `poll_interval`.",
+    "Config.repeat": "Time between reminders of a firing alert, for rules that do not say.",
+    "Config.give_up_after": "A message that its channel did not take for so long is given up.",
+    "Account.name": "Your own choice; unique. Rules, channels and messages call the account so.",
+    "Account.venue": "The market.",
+    "Account.network": "Which of the venue's networks; decides the default `endpoints`.",
+    "Account.api_key": "The API key; reading is all it needs.",
+    "Account.api_secret": "The secret of an HMAC key.",
+    "Account.endpoints": "Where the exchange answers, if not at the network's own addresses; an "
+    "inline table, see below.",
+    "Endpoints.ws_api": "Signed requests: polls, listen keys, the clock.",
+    "Endpoints.streams": "Base of the streams; `/private/ws` and `/market/ws` are put behind it.",
+    "Endpoints.rest": "REST; not asked for anything yet.",
+    "Endpoints.sapi": "Key permissions; not asked for anything yet. The testnet has none, and with "
+    "`rest` on this machine there is none unless it is given.",
+    "Channel.name": "Your own choice; unique. Rules may name it in `channels`.",
+    "Channel.url": "Any Apprise URL of exactly one service; a secret.",
+    "Channel.min_severity": "An alert is first told here when it reaches this level; from then on "
+    "every change of it is, and its end.",
+    "Channel.accounts": "Which accounts it hears of.",
+    "Channel.rules": "Which rules it hears of, by name.",
+    "Channel.group_wait": "How long the first waiting message waits before it is due; a critical "
+    "makes everything due at once.",
+    "Channel.send_resolved": "Whether the end of an alert is told.",
+    "Channel.send_reminders": "Whether reminders are told.",
+    "Log.level": "The least that is logged, on stderr.",
+    "Log.format": "Lines to read, or one JSON object a line: `at`, `level`, `logger`, `text`.",
+}
+COMPUTED_DEFAULTS = {
+    "Config.data_dir": "`$STATE_DIRECTORY`, else `~/.local/share/marginwatch`",
+    "Config.timezone": "the machine's",
+    "Account.endpoints": "the network's",
+    "Endpoints.ws_api": "the network's",
+    "Endpoints.streams": "the network's",
+    "Endpoints.rest": "the network's",
+    "Endpoints.sapi": "the network's",
+}
+RULE_WORDS = {
+    "name": "Unique over all files; letters, digits, dashes. `marginwatch` is reserved.",
+    "info": "A condition; the level *info* while it holds.",
+    "warning": "A condition; the level *warning* while it holds.",
+    "critical": "A condition; the level *critical* while it holds.",
+    "for": "On-delay: how long a condition has to hold. One duration for all levels, or a table by "
+    'level; what is missing is `"0s"`.',
+    "keep_firing_for": "Off-delay: how long a condition has to be seen false, likewise.",
+    "hysteresis": "Dead band: a level ends only beyond its threshold by this part of it. A "
+    'percentage below 100; default `"0%"`.',
+    "on": "Happenings, in place of conditions.",
+    "severity": "Of happenings; required with `on`.",
+    "cooldown": "Of happenings: repeats of the same kind on the same target within this time are "
+    'summed up in one message at its end. Default `"1m"`.',
+    "symbols": "Globs; only for rules about positions. Default every symbol.",
+    "accounts": "Globs over account names. Default every account.",
+    "channels": "Names of channels. Default every channel that takes the severity.",
+    "repeat": 'Time between reminders while it fires, or `"never"`. Default the `repeat` of the '
+    "configuration.",
+    "message": "The first line of the message, with metrics in braces; see below.",
+    "runbook": "A web address, shown in every message.",
+}
+HAPPENING_WORDS = {
+    "liquidation": "The exchange closes the position by a liquidation order. One order is told "
+    "once, by whichever message brings it first.",
+    "adl": "The exchange closes the position by auto-deleveraging.",
+    "margin_call": "The exchange's own margin call.",
+    "stream_lost": "No user data socket has stood for `stale_after`, or the one that stands did "
+    "not tell of a change that a poll found.",
+    "key_rejected": "The exchange refuses the API key: unknown, revoked, locked, not from this "
+    "address, or a wrong secret.",
+}
+JSON_WORDS = {
+    "id": "Number of the notice, never used twice in one `data_dir`.",
+    "at": "When the level changed or the happening was known.",
+    "kind": "`fired`, `escalated`, `eased`, `resolved`, `reminder` or `happened`.",
+    "severity": "Level after it; of `resolved`, the highest the alert had; of `happened`, the "
+    "rule's.",
+    "previous": "Level before it; null for `fired` and `happened`.",
+    "reason": "Of `eased` and `resolved`: see below. Else null.",
+    "happening": "Of `happened`: which one. Else null.",
+    "count": "Of `happened`: how many it sums up, a number. Else null.",
+    "rule": "Name of the rule.",
+    "account": "Name of the account.",
+    "symbol": "Of a position. Else null.",
+    "position_side": "Of a position: `BOTH` (one-way mode), `LONG` or `SHORT`. Else null.",
+    "side": "Of a position: `long` or `short`. Else null.",
+    "asset": "Of a margin pool. Else null.",
+    "since": "The `at` of the alert's `fired`; null for `happened`.",
+    "data_age": "Seconds, a number: age of the oldest number that decided; null where none did.",
+    "attempt": "Which attempt at sending this is, a number from 1.",
+    "title": "What a channel would show as the title.",
+    "body": "The text below it, lines joined by `\\n`.",
+    "values": "Every metric that the rule may read, by name; `{}` for `happened` and where the "
+    "target is gone.",
+}
+SUMMARY_WORDS = {
+    "kind": "Always `summary`.",
+    "first_warning_at": "First notice that raised an alert to *warning* or higher; null if none.",
+    "first_critical_at": "Likewise for *critical*.",
+    "liquidation_at": "First liquidation; null if none.",
+    "warning_to_liquidation": "Seconds from the first warning to the liquidation, a number; null "
+    "where one of them is missing.",
+    "critical_to_liquidation": "Likewise from the first critical.",
+    "notices": "How many notices there were, a number.",
+}
+SCENARIO_WORDS = {
+    "Scenario.seed": "Everything random follows from it: the same seed gives the same bytes.",
+    "Scenario.start": "The story's own date. `demo` goes by it; `simulate` begins now.",
+    "Scenario.length": "How long the story is. `demo` ends with it; `simulate` goes on at the last "
+    "prices.",
+    "Scenario.mark_interval": "Time between two marks of each symbol; at least 10ms.",
+    "Scenario.account": "At least one; see below.",
+    "Scenario.price": "Mark paths; see below.",
+    "Scenario.bracket": "Maintenance tiers; see below.",
+    "Scenario.do": "What somebody does; see below.",
+    "Scenario.fault": "What breaks; see below.",
+    "AccountTable.name": "Unique.",
+    "AccountTable.venue": "The market.",
+    "AccountTable.api_key": "Whatever the monitor is given; unique.",
+    "AccountTable.api_secret": "Signatures are checked against it.",
+    "AccountTable.hedge": "Hedge mode: a long and a short of one symbol side by side.",
+    "AccountTable.multi_assets": "Multi-assets mode: one pool in USD, no isolated positions.",
+    "AccountTable.position": "`[[account.position]]`, below the account.",
+    "PositionTable.symbol": "Such as `BTCUSDT`; one without a `[[price]]` stays at its entry.",
+    "PositionTable.side": "Which way it gains.",
+    "PositionTable.entry_price": "In the quote asset.",
+    "PositionTable.leverage": "The setting, one per symbol.",
+    "PositionTable.margin_type": "One per symbol.",
+    "PriceTable.symbol": "One path per symbol.",
+    "PriceTable.points": "Pairs of time and price, times rising: straight lines between them, flat "
+    "before the first and after the last.",
+    "BracketTable.symbol": "One table per symbol.",
+    "BracketTable.tiers": "Lists of cap (notional), highest leverage, maintenance rate and, if it "
+    "is not to be computed, maintenance amount; caps rising.",
+    "_Do.at": "When: `5m` after the beginning, or `subscribe+5m` after the account's first user "
+    "data socket opened.",
+    "_Fault.at": "When, as for `[[do]]`.",
+    "_Window.lasts": "How long.",
+    "Deposit.amount": "In `asset`.",
+    "Deposit.asset": "Which.",
+    "Withdrawal.amount": "In `asset`.",
+    "Withdrawal.asset": "Which.",
+    "Order.symbol": "Of what.",
+    "Order.side": "Which way.",
+    "Order.quantity": "In base units.",
+    "Order.position_side": "In hedge mode `LONG` or `SHORT`.",
+    "Leverage.symbol": "Of what.",
+    "Leverage.leverage": "The new setting.",
+    "MarginType.symbol": "Of what.",
+    "MarginType.margin_type": "The new one.",
+    "Funding.symbol": "Of what.",
+    "MarginTransfer.symbol": "Which position.",
+    "MarginTransfer.amount": "In the margin asset.",
+    "MarginTransfer.position_side": "In hedge mode `LONG` or `SHORT`.",
+    "MarginCall.symbol": "Which position.",
+    "Adl.symbol": "Which position.",
+    "Send.frame": "The text.",
+    "Refuse.status": "The HTTP status; without it the connection is not taken at all.",
+    "Delay.by": "How late.",
+    "PollError.code": "Binance's error code.",
+    "PollError.status": "Status of the answer.",
+    "PollError.message": "Its text.",
+    "Skew.by": "How far; may be negative.",
+    "RevertStale.by": "How old the state is.",
+}
+REST_WORDS = {
+    Rest.DATA: "the position's row",
+    Rest.POLL: "the last poll",
+    Rest.OWN_MARK: "its mark price",
+    Rest.POOL_DATA: "wallets and rows of the pool",
+    Rest.CROSS_MARKS: "marks of the pool's cross positions",
+    Rest.ALL_MARKS: "marks of all positions in the asset",
+    Rest.SETTING: "the leverage setting",
+}
+SCOPE_WORDS = {
+    Scope.POSITION: "position",
+    Scope.POOL: "pool",
+    Scope.ACCOUNT: "account",
+    Scope.ANY: "any",
+}
+_DIRECTIONS = {Direction.RISING: "rising", Direction.FALLING: "falling", Direction.NONE: "–"}
+
+# ---------------------------------------------------------------- tables
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _worded(name: str, words: Mapping[str, str], known: Sequence[str]) -> list[list[str]]:
+    """Make the rows of a table of keys that words of ours explain; all of them, and no other."""
+    wrong = sorted(set(words) ^ set(known))
+    if wrong:
+        raise _LeftOutError(f"scripts/check_docs.py, {name}: {', '.join(wrong)} on one side only")
+    return [[f"`{key}`", words[key]] for key in known]
+
+
+class _LeftOutError(Exception):
+    """The words of this script and the code do not name the same things."""
+
+
+def metrics() -> str:
+    """Make the tables of metrics, one per scope."""
+    parts = []
+    for scope in (Scope.POSITION, Scope.POOL, Scope.ACCOUNT, Scope.ANY):
+        rows = [_metric_row(metric) for metric in METRICS.values() if metric.scope is scope]
+        head = ["name", "unit", "scope", "meaning", "rests on", "as the mark rises"]
+        parts.append(f"## {_OF_SCOPE[scope]}\n\n{_table(head, rows)}")
+    return "\n\n".join(parts)
+
+
+_OF_SCOPE = {
+    Scope.POSITION: "Of a position",
+    Scope.POOL: "Of a margin pool",
+    Scope.ACCOUNT: "Of an account",
+    Scope.ANY: "Of anything",
+}
+
+
+def _metric_row(metric: Metric) -> list[str]:
+    rests = _rests(metric.rests)
+    if metric.rests_cross != metric.rests:
+        rests += f"; cross: also {_rests(metric.rests_cross & ~metric.rests)}"
+    long, short = _DIRECTIONS[metric.long], _DIRECTIONS[metric.short]
+    moves = long if long == short else f"long {long}, short {short}"
+    meaning = metric.meaning
+    if metric.known is not None and metric.known and metric.name != "side":
+        meaning += "" if "or" in meaning.split() else f" ({', '.join(sorted(metric.known))})"
+    scope = SCOPE_WORDS[metric.scope]
+    return [f"`{metric.name}`", metric.unit.value, scope, meaning, rests, moves]
+
+
+def _rests(rests: Rest) -> str:
+    found = [words for rest, words in REST_WORDS.items() if rests & rest]
+    return ", ".join(found) or "nothing: always known"
+
+
+# ---------------------------------------------------------------- models
+
+
+@cache
+def _docstrings(module: types.ModuleType) -> dict[str, str]:
+    """Read the string under each field of each class: "Class.field" → text."""
+    found = {}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for field, below in zip(node.body, node.body[1:], strict=False):
+            if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                continue
+            match below:
+                case ast.Expr(value=ast.Constant(value=str() as text)):
+                    found[f"{node.name}.{field.target.id}"] = " ".join(text.split())
+                case _:
+                    pass
+    return found
+
+
+def _own_words(model: type[BaseModel], name: str, words: Mapping[str, str]) -> str:
+    """Say what a key means: in this script's words, else in those under the field."""
+    docstrings = _docstrings(sys.modules[model.__module__])
+    for owner in model.__mro__:
+        key = f"{owner.__name__}.{name}"
+        if key in words:
+            return words[key]
+        if key in docstrings:
+            return docstrings[key]
+    raise _LeftOutError(f"scripts/check_docs.py: {model.__name__}.{name} has no words")
+
+
+def config_keys() -> str:
+    """Make the tables of config.toml."""
+    tables: list[tuple[str, type[BaseModel], str]] = [
+        ("Top level", config_models.Config, ""),
+        ("`[[account]]`", config_models.Account, "At least one."),
+        (
+            "`endpoints` of an account",
+            config_models.Endpoints,
+            "What is left out is the network's.",
+        ),
+        ("`[[channel]]`", config_models.Channel, "At least one, except for `run --dry-run`."),
+        ("`[log]`", config_models.Log, ""),
+    ]
+    skipped = {"accounts", "channels", "log"}  # tables of their own
+    parts = []
+    for title, model, note in tables:
+        rows = []
+        for name, field in model.model_fields.items():
+            if model is config_models.Config and name in skipped:
+                continue
+            kind, default = _config_kind(field), _config_default(model, name, field)
+            rows.append([f"`{name}`", kind, default, _own_words(model, name, CONFIG_WORDS)])
+        table = _table(["key", "value", "default", "meaning"], rows)
+        parts.append("\n\n".join(filter(None, [f"## {title}", note, table])))
+    rows = [
+        [f"`{network}`", f"`{key}`", f"`{url}`" if url else "none"]
+        for network, urls in config_models.NETWORKS.items()
+        for key, url in urls.items()
+    ]
+    parts.append(f"### The networks' addresses\n\n{_table(['network', 'key', 'address'], rows)}")
+    return "\n\n".join(parts)
+
+
+_CONFIG_KINDS = {
+    "_name": "name: letters, digits, dashes, dots, underscores",
+    "_text": "text",
+    "_patterns": "list of globs",
+    "_globs": "list of globs",
+    "_severity": ", ".join(f"`{word}`" for word in SEVERITIES),
+    "_reminder": 'duration, or `"never"`',
+    "_zone": "time zone, such as `Europe/Vienna`",
+    "_folder": "folder",
+    "_secret": "text; a secret",
+    "_channel_url": "URL; a secret",
+}
+
+
+def _config_kind(field: FieldInfo) -> str:
+    for each in _metadata(field):
+        check = getattr(each, "func", None)
+        if check is None:
+            continue
+        held = inspect.getclosurevars(check).nonlocals
+        if "least" in held:
+            return f"duration, {_span(held['least'])} to {_span(held['most'])}"
+        if "words" in held:
+            return ", ".join(f"`{word}`" for word in held["words"])
+        if "schemes" in held:
+            return " or ".join(f"`{scheme}://`" for scheme in held["schemes"]) + " address"
+        if check.__name__ in _CONFIG_KINDS:
+            return _CONFIG_KINDS[check.__name__]
+    if field.annotation is bool:
+        return "`true`, `false`"
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        return "table"
+    raise _LeftOutError(f"scripts/check_docs.py: no words for the kind {field!r}")
+
+
+def _metadata(field: FieldInfo) -> Iterator[Any]:
+    """Give the validators of a field, those inside of `X | None` too."""
+    yield from field.metadata
+    for inner in get_args(field.annotation):
+        if get_origin(inner) is Annotated:
+            yield from inner.__metadata__
+
+
+def _config_default(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    computed = COMPUTED_DEFAULTS.get(f"{model.__name__}.{name}")
+    if computed is not None:
+        return computed
+    if field.is_required():
+        return "required"
+    match field.default:
+        case bool() as flag:
+            return f"`{str(flag).lower()}`"
+        case Severity() as severity:
+            return f'`"{severity.word}"`'
+        case int() as milliseconds:
+            return f'`"{_span(milliseconds)}"`'
+        case Globs() as globs:
+            return f"`{_toml_list(globs.patterns)}`"
+        case tuple() as texts:
+            return f"`{_toml_list(texts)}`"
+        case default:
+            return f'`"{default}"`'
+
+
+def _toml_list(texts: Sequence[str]) -> str:
+    inner = ", ".join(f'"{text}"' for text in texts)
+    return f"[{inner}]"
+
+
+def _span(milliseconds: int) -> str:
+    """Write a duration as a configuration does."""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0 and milliseconds // size:
+            if unit == "d" and milliseconds // size == 1:
+                return "24h"
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"
+
+
+# ---------------------------------------------------------------- scenarios
+
+
+def scenario_keys() -> str:
+    """Make the tables of scenario files."""
+    tables: list[tuple[str, type[BaseModel]]] = [
+        ("Top level", story.Scenario),
+        ("`[[account]]`", story.AccountTable),
+        ("`[[account.position]]`", story.PositionTable),
+        ("`[[price]]`", story.PriceTable),
+        ("`[[bracket]]`", story.BracketTable),
+    ]
+    head = ["key", "value", "default", "meaning"]
+    parts = [f"## {title}\n\n{_table(head, _scenario_rows(model))}" for title, model in tables]
+    for title, union, base in (
+        ("`[[do]]`", story.Do, story._Do),  # noqa: SLF001 - the keys that all kinds share
+        ("`[[fault]]`", story.Fault, story._Fault),  # noqa: SLF001 - likewise
+    ):
+        parts.append(f"## {title}\n\nEvery kind takes:\n\n{_table(head, _scenario_rows(base))}")
+        parts.append(_table(["`what`", "what happens", "keys of its own"], _kinds(union, base)))
+    return "\n\n".join(parts)
+
+
+def _kinds(union: Any, base: type[BaseModel]) -> list[list[str]]:
+    rows = []
+    for model in get_args(union):
+        (what,) = get_args(model.model_fields["what"].annotation)
+        own = [name for name in model.model_fields if name not in {"what", *base.model_fields}]
+        keys = "<br>".join(_own_key(model, name) for name in own)
+        rows.append([f"`{what}`", " ".join((model.__doc__ or "").split()), keys or "none"])
+    return rows
+
+
+def _own_key(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    default = "required" if field.is_required() else f"default {_scenario_default(field)}"
+    words = _own_words(model, name, SCENARIO_WORDS)
+    return f"`{field.alias or name}` ({_scenario_kind(field)}; {default}): {words}"
+
+
+def _scenario_rows(model: type[BaseModel]) -> list[list[str]]:
+    return [
+        [
+            f"`{field.alias or name}`",
+            _scenario_kind(field),
+            "required" if field.is_required() else _scenario_default(field),
+            _own_words(model, name, SCENARIO_WORDS),
+        ]
+        for name, field in model.model_fields.items()
+    ]
+
+
+_SCENARIO_KINDS = {
+    "_duration": "duration",
+    "_signed_duration": "duration",
+    "_moment": "moment",
+    "_percentage": "percentage",
+    "_utc": "time in UTC",
+}
+
+
+def _scenario_kind(field: FieldInfo) -> str:
+    for each in _metadata(field):
+        name = getattr(getattr(each, "func", None), "__name__", "")
+        if name in _SCENARIO_KINDS:
+            return _SCENARIO_KINDS[name]
+    return _annotated(field.annotation)
+
+
+def _annotated(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _annotated(get_args(annotation)[0])
+    if origin is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(annotation))
+    if origin in {Union, types.UnionType}:
+        return _annotated(next(a for a in get_args(annotation) if a is not type(None)))
+    if origin is tuple:
+        inner = get_args(annotation)[0]
+        models = isinstance(inner, type) and issubclass(inner, BaseModel)
+        return "tables" if models or get_origin(inner) is Annotated else "list of lists"
+    simple = {str: "text", int: "whole number", bool: "`true`, `false`", Decimal: "number"}
+    return "table of asset = number" if origin is dict else simple[annotation]
+
+
+def _scenario_default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    match default:
+        case None | () | {}:
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case datetime():
+            return f'`"{default:%Y-%m-%dT%H:%M:%SZ}"`'
+        case str():
+            return f'`"{default}"`'
+        case int() if _scenario_kind(field) == "duration":
+            return f'`"{_span(default)}"`'
+        case Decimal() if _scenario_kind(field) == "percentage":
+            return f'`"{default * 100:f}%"`'
+        case _:
+            return f"`{default}`"
+
+
+# ---------------------------------------------------------------- the rest that is generated
+
+
+def rule_keys() -> str:
+    """Make the table of the keys of a rule."""
+    return _table(["key", "meaning"], _worded("RULE_WORDS", RULE_WORDS, RULE_KEYS))
+
+
+def happenings() -> str:
+    """Make the table of happenings."""
+    rows = _worded("HAPPENING_WORDS", HAPPENING_WORDS, list(HAPPENINGS))
+    scopes = [SCOPE_WORDS[scope] for scope in HAPPENINGS.values()]
+    rows = [[row[0], scope, row[1]] for row, scope in zip(rows, scopes, strict=True)]
+    return _table(["happening", "target", "meaning"], rows)
+
+
+def notice_keys() -> str:
+    """Make the table of the keys of a notice line."""
+    notice = Notice(1, 0, "fired", Severity.INFO, "rule", Target("main"))
+    keys = list(as_json(notice, Message("", ""), 1))
+    return _table(["key", "value"], _worded("JSON_WORDS", JSON_WORDS, keys))
+
+
+def summary_keys() -> str:
+    """Make the table of the keys of the summary line."""
+    from monitor.cli.playing import _summary
+
+    keys = list(_summary([]))
+    return _table(["key", "value"], _worded("SUMMARY_WORDS", SUMMARY_WORDS, keys))
+
+
+def command_help() -> str:
+    """Show what each command says of itself."""
+    parts = [f"## marginwatch\n\n{_help(command_line, 'marginwatch')}"]
+    for name, command in sorted(command_line.commands.items()):
+        parts.append(f"## marginwatch {name}\n\n{_help(command, f'marginwatch {name}')}")
+    return "\n\n".join(parts)
+
+
+def _help(command: click.Command, name: str) -> str:
+    settings = dict(command.context_settings) | {"help_option_names": ["-h", "--help"]}
+    context = click.Context(command, info_name=name, terminal_width=88, **settings)
+    return f"```text\n{command.get_help(context)}\n```"
+
+
+@cache
+def shipped_rules() -> dict[str, tuple[str, str]]:
+    """Find each shipped rule: name → (its file, its text there)."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.toml")):
+        if path.name.endswith(".test.toml"):
+            continue
+        _, *blocks = path.read_text(encoding="utf-8").split("[[rule]]\n")
+        for block in blocks:
+            text = f"[[rule]]\n{block.rstrip()}\n"
+            (rule,) = tomli.loads(text)["rule"]
+            found[rule["name"]] = (path.name, text)
+    return found
+
+
+def _shipped(name: str) -> Callable[[], str]:
+    return lambda: "From `rules/{}`:\n\n```toml\n{}```".format(*shipped_rules()[name])
+
+
+def shipped_table() -> str:
+    """List the shipped rules with their levels, each linked to its page."""
+    rows = []
+    for name, (file, text) in shipped_rules().items():
+        (rule,) = tomli.loads(text)["rule"]
+        levels = [f"{word}: `{rule[word]}`" for word in SEVERITIES if word in rule]
+        if "on" in rule:
+            levels = [f"{rule['severity']}: on {', '.join(f'`{each}`' for each in rule['on'])}"]
+        rows.append([f"[{name}](../rules/{name}.md)", f"`{file}`", "<br>".join(levels)])
+    return _table(["rule", "file", "levels"], rows)
+
+
+class Part(NamedTuple):
+    """A generated part of a document."""
+
+    path: Path
+    name: str
+    make: Callable[[], str]
+
+
+def generated() -> list[Part]:
+    """List every generated part that there has to be."""
+    reference = DOCS / "reference"
+    return [
+        Part(reference / "metrics.md", "metrics", metrics),
+        Part(reference / "config.md", "configuration", config_keys),
+        Part(reference / "rules.md", "keys of a rule", rule_keys),
+        Part(reference / "rules.md", "happenings", happenings),
+        Part(reference / "rules.md", "shipped rules", shipped_table),
+        Part(reference / "cli.md", "commands", command_help),
+        Part(reference / "json.md", "keys of a notice", notice_keys),
+        Part(reference / "json.md", "keys of the summary", summary_keys),
+        Part(reference / "scenarios.md", "scenario files", scenario_keys),
+        *(Part(DOCS / "rules" / f"{name}.md", "rule", _shipped(name)) for name in shipped_rules()),
+    ]
+
+
+_PART = "<!-- generated: {0} -->\n{1}<!-- end of {0} -->"
+
+
+def _renewed(text: str, name: str, content: str) -> str | None:
+    """Put a generated part into a text; None where it has no place for it."""
+    pattern = re.compile(_PART.format(re.escape(name), "(.*?)"), re.DOTALL)
+    if pattern.search(text) is None:
+        return None
+    # Blank lines around, so that Markdown takes the comment and the table for two things.
+    return pattern.sub(lambda _: _PART.format(name, f"\n{content}\n\n"), text, count=1)
+
+
+def write() -> None:
+    """Write every generated part anew."""
+    for part in generated():
+        if part.path.exists():
+            text = part.path.read_text(encoding="utf-8")
+            renewed = _renewed(text, part.name, part.make())
+            if renewed is not None and renewed != text:
+                part.path.write_text(renewed, encoding="utf-8")
+                print(f"wrote {_shown(part.path)}, {part.name}")
+
+
+# ---------------------------------------------------------------- checks
+
+
+def documents() -> list[Path]:
+    """List every document."""
+    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    return [path for path in top if path.exists()] + sorted(DOCS.rglob("*.md"))
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def stale_parts() -> Iterator[str]:
+    """Find generated parts that are missing or no longer what the code says."""
+    for part in generated():
+        where = _shown(part.path)
+        if not part.path.exists():
+            yield f"{where}: does not exist, and has to hold the generated part `{part.name}`"
+            continue
+        text = part.path.read_text(encoding="utf-8")
+        try:
+            renewed = _renewed(text, part.name, part.make())
+        except _LeftOutError as exc:
+            yield str(exc)
+            continue
+        if renewed is None:
+            marker = _PART.format(part.name, "").replace("\n", " … ")
+            yield f"{where}: has no place for `{part.name}`; write {marker}"
+        elif renewed != text:
+            yield f"{where}: `{part.name}` is stale; run: python scripts/check_docs.py --write"
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    where: str
+    language: str
+    text: str
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """Find the fenced blocks of a document."""
+    language, begin, lines = "", 0, list[str]()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        bare = line.strip()
+        if begin and bare == "```":
+            yield Block(f"{_shown(path)}:{begin}", language, "\n".join(lines) + "\n")
+            begin = 0
+        elif begin:
+            lines.append(line)
+        elif bare.startswith("```"):
+            language, begin, lines = bare[3:].strip(), number, []
+
+
+def wrong_examples() -> Iterator[str]:
+    """Find TOML examples that the program would not take."""
+    for path in documents():
+        for block in blocks(path):
+            if block.language == "toml":
+                wrong = wrong_toml(block.text)
+                if wrong is not None:
+                    yield f"{block.where}: {wrong}"
+
+
+_STORY_KEYS = {"seed", "length", "mark_interval", "weight_limit", "price", "bracket", "do", "fault"}
+_A_CHANNEL = '\n[[channel]]\nname = "example"\nurl = "json://127.0.0.1:8000"\n'
+_AN_ACCOUNT = '\n[[account]]\nname = "main"\napi_key = "k"\napi_secret = "s"\n'
+
+
+def wrong_toml(text: str) -> str | None:
+    """Say why an example cannot be loaded; what it leaves out is put beside it first."""
+    try:
+        tables = tomli.loads(text)
+    except tomli.TOMLDecodeError as exc:
+        return f"is not TOML: {exc}"
+    story_like = _STORY_KEYS & tables.keys() or any(
+        "position" in account for account in tables.get("account", [])
+    )
+    try:
+        if "rule" in tables:
+            parse_rules(text, "example")
+        elif story_like:
+            _load_story(text, tables)
+        else:
+            _load_config(text, tables)
+    except MonitorError as exc:
+        return str(exc)
+    return None
+
+
+def _load_story(text: str, tables: Mapping[str, Any]) -> None:
+    beside = "" if "length" in tables else 'length = "1h"\n'
+    behind = "" if "account" in tables else _AN_ACCOUNT
+    parse_scenario(f"{beside}{text}{behind}", "example")
+
+
+def _load_config(text: str, tables: Mapping[str, Any]) -> None:
+    behind = "" if "channel" in tables else _A_CHANNEL
+    behind += "" if "account" in tables else _AN_ACCOUNT
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.toml")
+        path.touch(mode=0o600)
+        path.write_text(text + behind, encoding="utf-8")
+        load_config(path, environ={"HOME": folder}, resolve=False)
+
+
+def wrong_commands() -> Iterator[str]:
+    """Find shell lines that name commands or options that do not exist."""
+    for path in documents():
+        for block in blocks(path):
+            if block.language not in {"sh", "console"}:
+                continue
+            for line in block.text.replace("\\\n", " ").splitlines():
+                wrong = wrong_line(line)
+                if wrong is not None:
+                    yield f"{block.where}: `{line.strip()}`: {wrong}"
+
+
+def wrong_line(line: str) -> str | None:
+    """Say why a line that calls the program would not be understood; other lines are fine."""
+    words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    if not words or words[0].rpartition("/")[2] != "marginwatch":
+        return None
+    end = next((n for n, word in enumerate(words) if re.match(r"[|&;]|[12]?>", word)), len(words))
+    try:
+        _understand(words[1:end])
+    except click.ClickException as exc:
+        return exc.format_message()
+    return None
+
+
+def _understand(words: Sequence[str]) -> None:
+    """Parse a command line as click would, without running anything.
+
+    Raises:
+        click.ClickException: It is not understood.
+    """
+    if not words or words[0].startswith("-"):
+        flags = {flag for option in command_line.params for flag in option.opts}
+        unknown = set(words) - flags - {"-h", "--help"}
+        if unknown:
+            raise click.UsageError(f"no such option: {', '.join(sorted(unknown))}")
+        return
+    command = command_line.commands.get(words[0])
+    if command is None:
+        raise click.UsageError(f"no such command: {words[0]}")
+    rest = [word for word in words[1:] if word not in {"-h", "--help"}]
+    # Of the command, only what it would be given; a required argument is needed unless for help.
+    resilient = len(rest) < len(words) - 1
+    command.make_context(words[0], rest, resilient_parsing=resilient)
+
+
+def undocumented() -> Iterator[str]:
+    """Find metrics, commands, keys and shipped rules that no page names."""
+    reference = DOCS / "reference"
+    wanted = {
+        reference / "metrics.md": [f"| `{name}` |" for name in METRICS],
+        reference / "cli.md": [f"## marginwatch {name}" for name in command_line.commands],
+        reference / "config.md": [f"| `{key}` |" for key in _config_key_names()],
+        reference / "rules.md": [f"| `{key}` |" for key in RULE_KEYS]
+        + [f"../rules/{name}.md" for name in shipped_rules()],
+    }
+    for path, words in wanted.items():
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for word in words:
+            if word not in text:
+                yield f"{_shown(path)}: does not speak of {word.strip('| #')}"
+    for path in sorted((DOCS / "rules").glob("*.md")):
+        if path.stem not in shipped_rules():
+            yield f"{_shown(path)}: there is no shipped rule of this name"
+
+
+def _config_key_names() -> Iterator[str]:
+    for model in (
+        config_models.Account,
+        config_models.Endpoints,
+        config_models.Channel,
+        config_models.Log,
+    ):
+        yield from model.model_fields
+    tables = {"accounts", "channels", "log"}
+    yield from (name for name in config_models.Config.model_fields if name not in tables)
+
+
+def wrong_rule_pages() -> Iterator[str]:
+    """Find pages of shipped rules whose headings are not those that a reader expects."""
+    for name in shipped_rules():
+        path = DOCS / "rules" / f"{name}.md"
+        if not path.exists():
+            continue  # told by `stale_parts`
+        text = path.read_text(encoding="utf-8")
+        found = [text_ for level, text_ in _headings(text) if level == 2]
+        if found != HEADINGS:
+            yield f"{_shown(path)}: its headings are {found}; they have to be {HEADINGS}"
+        if not text.startswith(f"# {name}\n"):
+            yield f"{_shown(path)}: has to begin with `# {name}`"
+
+
+_LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def broken_links() -> Iterator[str]:
+    """Find relative links that lead nowhere."""
+    for path in documents():
+        text = _without_blocks(path.read_text(encoding="utf-8"))
+        for target in _LINK.findall(text):
+            if re.match(r"[a-z]+:", target):
+                continue
+            file, _, anchor = target.partition("#")
+            aim = (path.parent / file).resolve() if file else path
+            if not aim.exists():
+                yield f"{_shown(path)}: the link {target} leads to no file"
+            elif anchor and anchor not in _anchors(aim):
+                yield f"{_shown(path)}: the link {target} leads to no heading"
+
+
+def _without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _headings(text: str) -> Iterator[tuple[int, str]]:
+    for line in _without_blocks(text).splitlines():
+        found = re.fullmatch(r"(#+) (.+)", line)
+        if found is not None:
+            yield len(found[1]), found[2].strip()
+
+
+@cache
+def _anchors(path: Path) -> frozenset[str]:
+    """List the anchors of a document, as code hosts make them."""
+    names = (title for _, title in _headings(path.read_text(encoding="utf-8")))
+    kept = (re.sub(r"[^\w\- ]", "", name.lower()) for name in names)
+    return frozenset(name.replace(" ", "-") for name in kept)
+
+
+def long_readme() -> Iterator[str]:
+    """Find out whether the README has become a manual."""
+    lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
+    if lines > LONGEST_README:
+        yield f"README.md: {lines} lines; it may have {LONGEST_README}"
+
+
+CHECKS: dict[str, Callable[[], Iterator[str]]] = {
+    "generated parts": stale_parts,
+    "TOML examples": wrong_examples,
+    "shell lines": wrong_commands,
+    "everything documented": undocumented,
+    "rule pages": wrong_rule_pages,
+    "links": broken_links,
+    "README": long_readme,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check, after writing if asked to; the exit code."""
+    if set(arguments) - {"--write"}:
+        print("usage: check_docs.py [--write]", file=sys.stderr)
+        return 2
+    if arguments:
+        write()
+    faults = [fault for check in CHECKS.values() for fault in check()]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        print(f"docs: {len(documents())} documents, nothing stale, nothing broken")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""The documents agree with the code; the same checks as `make check` runs, each by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts import check_docs
+
+
+def test_generated_parts_are_what_the_code_says() -> None:
+    assert list(check_docs.stale_parts()) == []
+
+
+def test_toml_examples_are_taken_by_the_program() -> None:
+    assert list(check_docs.wrong_examples()) == []
+
+
+def test_shell_lines_are_real_commands() -> None:
+    assert list(check_docs.wrong_commands()) == []
+
+
+def test_metrics_commands_keys_and_rules_are_documented() -> None:
+    assert list(check_docs.undocumented()) == []
+
+
+def test_each_shipped_rule_has_a_page_with_the_usual_headings() -> None:
+    assert list(check_docs.wrong_rule_pages()) == []
+
+
+def test_relative_links_lead_somewhere() -> None:
+    assert list(check_docs.broken_links()) == []
+
+
+def test_the_readme_is_no_manual() -> None:
+    assert list(check_docs.long_readme()) == []
+
+
+def test_no_check_is_forgotten_here() -> None:
+    seen = {"stale_parts", "wrong_examples", "wrong_commands", "undocumented"}
+    seen |= {"wrong_rule_pages", "broken_links", "long_readme"}
+    assert {check.__name__ for check in check_docs.CHECKS.values()} == seen
+
+
+# ------------------------------------------------------------------ the checks find what is wrong
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("$ marginwatch trade --all", id="no such command"),
+        pytest.param("marginwatch check --rule 'rules/*.toml'", id="no such option"),
+        pytest.param("marginwatch --verbose", id="no such option of the group"),
+        pytest.param("marginwatch notify", id="an argument is missing"),
+        pytest.param("marginwatch demo --speed fast", id="no such value"),
+        pytest.param("KEY=1 .venv/bin/marginwatch chek", id="behind a variable, by its path"),
+    ],
+)
+def test_a_wrong_shell_line_is_found(line: str) -> None:
+    assert check_docs.wrong_line(line) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "$ marginwatch check -c config.toml --strict | tail -1",
+        "marginwatch demo --speed 60 --json > notices.jsonl",
+        'marginwatch notify --channel phone "Can you hear me?"  # a comment',
+        "marginwatch run --help",
+        "marginwatch --version",
+        "systemctl stop marginwatch",
+        "2026-01-02 03:04:05 info    main: no positions",
+        "",
+    ],
+)
+def test_a_right_shell_line_passes(line: str) -> None:
+    assert check_docs.wrong_line(line) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("a = ", "is not TOML", id="no TOML"),
+        pytest.param(
+            '[[rule]]\nname = "r"\ninfo = "roi < 5"\n', "did you mean 5%?", id="a wrong rule"
+        ),
+        pytest.param('stale_afer = "30s"\n', "stale_after", id="a wrong key"),
+        pytest.param('[[channel]]\nname = "phone"\n', "url", id="a channel without its url"),
+        pytest.param('[[do]]\nat = "1m"\nwhat = "depost"\n', "deposit", id="a wrong deed"),
+    ],
+)
+def test_a_wrong_example_is_found(text: str, said: str) -> None:
+    assert said in str(check_docs.wrong_toml(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[[channel]]\nname = "p"\nurl = "tgram://${T}/${C}"\n', id="a channel alone"),
+        pytest.param('stale_after = "1m"\n', id="a key alone"),
+        pytest.param('[[fault]]\nat = "1m"\nwhat = "drop"\n', id="a fault alone"),
+    ],
+)
+def test_a_part_of_a_file_is_completed_before_it_is_loaded(text: str) -> None:
+    assert check_docs.wrong_toml(text) is None
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Documents of our own; the rest of the repository stays as it is."""
+    monkeypatch.setattr(check_docs, "documents", lambda: sorted(tmp_path.glob("*.md")))
+    return tmp_path
+
+
+def test_links_that_lead_nowhere_are_found(elsewhere: Path) -> None:
+    (elsewhere / "a.md").write_text(
+        "# A title\n[here](#a-title) [b](b.md#two-words) [web](https://example.com)\n"
+        "[gone](c.md) [lost](b.md#three)\n```text\n[in a block](d.md)\n```\n"
+    )
+    (elsewhere / "b.md").write_text("## Two words\n")
+    where = elsewhere / "a.md"
+    assert list(check_docs.broken_links()) == [
+        f"{where}: the link c.md leads to no file",
+        f"{where}: the link b.md#three leads to no heading",
+    ]
+
+
+def test_a_stale_part_is_found_and_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    part = check_docs.Part(page, "numbers", lambda: "| 1 |")
+    monkeypatch.setattr(check_docs, "generated", lambda: [part])
+    assert [fault.partition(": ")[2] for fault in check_docs.stale_parts()] == [
+        "does not exist, and has to hold the generated part `numbers`"
+    ]
+    page.write_text("# Page\n")
+    assert "has no place for `numbers`" in next(check_docs.stale_parts())
+    page.write_text("# Page\n<!-- generated: numbers -->\n| 0 |\n<!-- end of numbers -->\nrest\n")
+    assert list(check_docs.stale_parts()) == [
+        f"{page}: `numbers` is stale; run: python scripts/check_docs.py --write"
+    ]
+    check_docs.write()
+    assert list(check_docs.stale_parts()) == []
+    assert page.read_text().endswith("\n| 1 |\n\n<!-- end of numbers -->\nrest\n")
