@@ -29,15 +29,13 @@ from monitor.feed import TryLater
 Dial = Callable[[str], Awaitable[trio.abc.Stream]]
 """Makes the stream that a URL's WebSocket will run on, TLS included."""
 
-# A hundred frames behind a busy reader must not keep the library from the ping that follows them:
-# with its default of 1 a slow reader stops answering pings.
+# With the library's default of 1 a busy reader keeps it from answering pings.
 _INBOX = 1000
 _BUFFER = 64 * 1024  # nearly twice the throughput of the default on large frames
 _LARGEST = 1 << 20  # an `account.position` over all symbols is about half of that
 _ABNORMAL = 1006
 _TOO_LARGE = 1009
-# What the library closes with when it cannot read a frame; the other side's own use of them would
-# mean the same the other way round.
+# What the library closes with when it cannot read a frame.
 _MALFORMED = frozenset({1002, 1003, 1007})
 
 _HTTP = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
@@ -103,8 +101,7 @@ class Socket:
         Raises:
             ConnectionLost: There will be none.
         """
-        # A payload of our own: the library would draw it from the global random generator, and
-        # virtual time is to be the same each time.
+        # Not the library's payload, which is random: a virtual story is the same each time.
         with self._mapped():
             await self._connection.ping(b"%d" % next(self._pings))
 
@@ -154,24 +151,21 @@ class _End:
 
     def timed_out(self, seconds: float) -> ConnectionLost:
         """Say that opening took too long; a refusal whose body never ends has its status."""
-        answer = _HTTP.match(self.head)
-        if answer is not None and answer[1] != b"101":
+        if (answer := _HTTP.match(self.head)) is not None and answer[1] != b"101":
             return self.refused()
         return self.because(f"timed out after {seconds:g} s while connecting")
 
     def refused(self) -> ConnectionLost:
         """Say what was answered instead of an upgrade."""
-        head = self.head
-        answer = _HTTP.match(head)
-        if answer is None:
+        if (answer := _HTTP.match(self.head)) is None:
             return self.because("its answer is not a WebSocket's")
         status = int(answer[1])
-        asked = _RETRY_AFTER.search(head)
+        asked = _RETRY_AFTER.search(self.head)
         return UpgradeRefused(
             f"{self._where}: refused with HTTP {status}",
             status=status,
             seconds=float(asked[1]) if asked else _STAY_AWAY.get(status, 0.0),
-            retry_at=banned_until(head.decode(errors="replace")),
+            retry_at=banned_until(self.head.decode(errors="replace")),
         )
 
 
@@ -296,7 +290,7 @@ def _reason(fault: BaseException) -> str:
 
 
 def _leaf(fault: BaseException) -> BaseException:
-    """The one exception inside groups of one; the first of several."""
+    """The exception inside groups of one; the first of several."""
     while isinstance(fault, BaseExceptionGroup):
         fault = fault.exceptions[0]
     return fault

@@ -112,13 +112,14 @@ def _account_changed(
             _time(message.transaction_ms, message.event_ms),
             seq,
             message.change.reason,
-            tuple(
-                BalanceRow(row.asset, Decimal(row.wallet), Decimal(row.cross_wallet))
-                for row in message.change.balances or ()
-            ),
-            tuple(_event_row(row) for row in kept),
+            tuple(map(_balance_row, message.change.balances or ())),
+            tuple(map(_event_row, kept)),
         )
     ]
+
+
+def _balance_row(row: wire.AccountBalance) -> BalanceRow:
+    return BalanceRow(row.asset, Decimal(row.wallet), Decimal(row.cross_wallet))
 
 
 def _event_row(row: wire.AccountPosition) -> PositionRow:

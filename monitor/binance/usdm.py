@@ -77,15 +77,12 @@ class UsdmAccount:
         log: logging.Logger,
         budget: Budget | None = None,
     ) -> None:
-        self._name = name
-        self._emit = emit
-        self._now = now
+        self._name, self._emit, self._now, self._log = name, emit, now, log
         self._seq = 0
         self._owed: dict[str, Event] = {}
         self.budget = budget or Budget(now=now)
         """The gate, with the weight that the exchange has counted."""
         around = Surroundings(name, dial, now, self.budget, quarantine, rng, log, scale)
-        self._log = log
         self._line = ApiLine(
             ws_api,
             signer=Signer(api_key, api_secret),

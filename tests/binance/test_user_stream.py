@@ -8,7 +8,7 @@ from monitor.core.events import (
     UserStreamFell,
     UserStreamStood,
 )
-from tests.binance.harness import do, fault, until, watched
+from tests.binance.harness import do, fault, times, until, watched
 
 HOUR = 3600
 
