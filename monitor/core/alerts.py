@@ -19,6 +19,9 @@ level is the highest switch that is on or falling.
 `raw` is the condition of this severity or a higher one, with aged numbers as they stand; `relaxed`
 has the dead band and takes aged for unknown. So doubt may raise, and never clears.
 
+A rule that was edited may leave a switch on that its new condition would not: the first time that
+the new raw is seen false on fresh numbers, such a switch goes off at once.
+
 Rules of this file: `step` says nothing twice while the truth stands still and no delay has passed;
 an alert knows the next instant at which it would change by time alone (`due`), and never reads a
 clock. Who is told what is `routing.py`.
@@ -52,16 +55,23 @@ class Switch:
     `since` is None while the time does not count.
     """
 
-    __slots__ = ("level", "passed", "since", "state")
+    __slots__ = ("edited", "level", "passed", "since", "state")
 
     def __init__(self, level: Level) -> None:
         self.level = level
         self.state = State.OFF
         self.passed = 0
         self.since: int | None = None
+        self.edited = False
+        """Whether it is on by an older condition, and the new one has not been seen yet."""
 
     def step(self, raw: Truth, relaxed: Truth, ticks: int) -> None:
         """Move by what is seen at an instant."""
+        if self.edited and raw is not Truth.UNKNOWN and relaxed is not Truth.UNKNOWN:
+            self.edited = False
+            if raw is FALSE:
+                self._enter(State.OFF, ticks)
+                return
         if self.state is State.OFF:
             if raw is TRUE:
                 self._enter(State.RISING, ticks)
@@ -120,7 +130,16 @@ class Switch:
 class Alert:
     """One rule on one target."""
 
-    __slots__ = ("highest", "noticed", "rule", "since", "switches", "target", "waits_for_fresh")
+    __slots__ = (
+        "dropped",
+        "highest",
+        "noticed",
+        "rule",
+        "since",
+        "switches",
+        "target",
+        "waits_for_fresh",
+    )
 
     def __init__(self, rule: Rule, target: Target) -> None:
         self.rule = rule
@@ -133,6 +152,8 @@ class Alert:
         """The instant of its last notice; reminders count from it."""
         self.waits_for_fresh = False
         """After a restart: no reminder before its numbers have been seen fresh."""
+        self.dropped = False
+        """Whether the last step put a switch off because its condition was edited."""
 
     @property
     def level(self) -> Severity:
@@ -158,10 +179,12 @@ class Alert:
         Returns:
             Whether anything changed that has to survive a restart.
         """
-        changed = False
+        changed = self.dropped = False
         for switch, raw, relaxed in zip(self.switches, raws, relaxeds, strict=True):
             state, passed, since = switch.state, switch.passed, switch.since
+            edited = switch.edited
             switch.step(raw, relaxed, now.ticks)
+            self.dropped |= edited and not switch.edited and switch.state is State.OFF
             changed |= (state, passed, since) != (switch.state, switch.passed, switch.since)
         return changed
 
@@ -193,16 +216,24 @@ class Alert:
             noticed=self.noticed.utc if self.noticed is not None else None,
         )
 
-    def restore(self, record: AlertRecord, now: Now, down_since: int) -> None:
+    def restore(
+        self,
+        record: AlertRecord,
+        now: Now,
+        down_since: int,
+        edited: Severity = Severity.NONE,
+    ) -> None:
         """Take up the state of an earlier run.
 
-        The time that we were down counts for rising, not for falling. After a long time down
-        rising begins anew.
+        The time that we were down counts for rising, not for falling. After a long time down, or
+        under a condition that was edited meanwhile, rising begins anew.
 
         Args:
             record: What was kept.
             now: The instant of the restart.
             down_since: The last utc instant at which the earlier run was known to be alive.
+            edited: The highest severity with another condition than before; its own switch and
+                all below it see another `raw`.
         """
         self.highest, self.since = record.highest, record.since
         self.waits_for_fresh = True
@@ -214,11 +245,13 @@ class Alert:
             if saved is None:
                 continue
             state = State(saved.state)
+            anew = switch.level.severity <= edited
             if state is State.RISING:
-                if now.utc - down_since > FORGET_AFTER:
+                if anew or now.utc - down_since > FORGET_AFTER:
                     continue
                 switch.passed = saved.elapsed + max(0, now.utc - saved.saved)
                 switch.since = now.ticks
             elif state is State.FALLING:
                 switch.passed = saved.elapsed
             switch.state = state
+            switch.edited = anew and switch.firing

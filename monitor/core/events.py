@@ -282,6 +282,20 @@ class KeyWasAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class PollsPaced:
+    """Polls of an account come at this interval from now on: the weight budget allows no more."""
+
+    account: str
+    every: int
+    """Milliseconds; numbers are fresh for three times as long where that is the longer limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJumped:
+    """The machine slept, or its clock was set: all that is known is aged until it is told anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Woke:
     """An instant came that the engine had asked for."""
 
@@ -298,8 +312,9 @@ AccountEvent = (
     | UserStreamFell
     | KeyWasRejected
     | KeyWasAccepted
+    | PollsPaced
 )
-Event = MarksChanged | AccountEvent | Woke
+Event = MarksChanged | AccountEvent | ClockJumped | Woke
 
 
 # ------------------------------------------------------------------ what the engine asks for

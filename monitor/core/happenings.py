@@ -6,7 +6,7 @@ ORDER_TRADE_UPDATE) is known by an identity of its own and happens once.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.core.events import ForcedOrderSeen, MarginCalled, Now
@@ -16,6 +16,10 @@ from monitor.core.rules import Rule
 
 _REMEMBERED = 2_000
 """How many identities are kept; the exchange repeats itself within seconds."""
+
+KEPT_FOR = 86_400_000
+"""Milliseconds that a forced order is known across restarts: after a reconnect they are read again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,37 @@ def cooldown_key(rule: str, happening: Happening) -> str:
 
 
 def restore_cooldown(record: TimerRecord, rules: Mapping[str, Rule], now: Now) -> Cooldown | None:
-    """Take up a cooldown of an earlier run; None when its rule is gone."""
+    """Take up a cooldown of an earlier run; None when no rule is about it any more."""
     saved = json.loads(record.body or "{}")
     rule = rules.get(saved.get("rule", ""))
-    if rule is None:
+    if rule is None or saved["kind"] not in rule.on:
         return None
     happening = Happening(saved["kind"], Target(*saved["target"]), saved["details"])
     elapsed = record.elapsed + max(0, now.utc - record.saved)
     return Cooldown(rule.name, happening, now.ticks + rule.cooldown - elapsed, saved["waiting"])
+
+
+def forced_identity(event: ForcedOrderSeen) -> tuple[str, ...]:
+    """Name a forced order, however it is seen."""
+    return ("forced", event.account, event.symbol, str(event.order_id))
+
+
+def forced_record(event: ForcedOrderSeen, now: Now) -> TimerRecord:
+    """Write down that a forced order is known."""
+    return TimerRecord("known", json.dumps(forced_identity(event)), now.utc, 0, "")
+
+
+def restore_known(records: Iterable[TimerRecord], now: Now) -> tuple[Known, list[TimerRecord]]:
+    """Take up what an earlier run knew; also returns the records to be forgotten."""
+    known, forgotten = Known(), []
+    for record in sorted(records, key=lambda record: record.saved):
+        if record.kind != "known":
+            continue
+        if now.utc - record.saved >= KEPT_FOR:
+            forgotten.append(record._replace(body=None))
+        else:
+            known.first(*json.loads(record.key))
+    return known, forgotten
 
 
 def called(event: MarginCalled, known: Known) -> Iterator[Happening]:
@@ -110,7 +137,7 @@ def called(event: MarginCalled, known: Known) -> Iterator[Happening]:
 
 def forced(account: Account, event: ForcedOrderSeen, known: Known) -> Happening | None:
     """Tell a forced order the first time that it is seen; None after that."""
-    if not known.first("forced", event.account, event.symbol, event.order_id):
+    if not known.first(*forced_identity(event)):
         return None
     side = "long" if event.order_side == "SELL" else "short"
     position_side = event.position_side

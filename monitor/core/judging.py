@@ -15,13 +15,17 @@ from monitor.core.events import Now
 from monitor.core.freshness import ALWAYS, MARKS, NEVER, Rest, Stamps
 from monitor.core.language.compile import Condition
 from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
-from monitor.core.language.units import Scope
+from monitor.core.language.units import Scope, Unit
 from monitor.core.metrics import AGE_BASES, METRICS, Figure, Metric, View, metrics_of
 from monitor.core.notices import Grade, Reading, Target
 from monitor.core.portfolio import Account, Holding
 from monitor.core.rules import Rule
 
-_POOL_INPUTS = int(Rest.POOL_DATA | Rest.CROSS_MARKS | Rest.ALL_MARKS)
+_POOL_INPUTS = int(Rest.POOL_DATA | Rest.RATES | Rest.CROSS_MARKS | Rest.ALL_MARKS)
+
+
+_NO_PRICE = (Decimal(0), Decimal("Infinity"))
+"""What no liquidation price is in comparisons; a reader is told that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ def look(view: View, forget_after: int) -> Sight:
     account, holding = view.account, view.holding
     pool = view.pool if view.asset else None
     stamps = account.stamps(holding, pool)
-    aged = stamps.older_than(view.now.ticks - account.limit)
-    unknown = stamps.older_than(view.now.ticks - forget_after) if aged else 0
+    old = stamps.older_than(view.now.ticks - account.limit)
+    unknown = stamps.older_than(view.now.ticks - forget_after) if old else 0
+    aged = old | stamps.doubted
     cross = holding is not None and holding.position.cross
     return Sight(view, stamps, aged, unknown, cross)
 
@@ -54,7 +59,16 @@ def look(view: View, forget_after: int) -> Sight:
 class Judge:
     """A rule, prepared for judging."""
 
-    __slots__ = ("ages", "levels", "metrics", "reads_pool", "rests", "rests_cross", "rule")
+    __slots__ = (
+        "ages",
+        "levels",
+        "metrics",
+        "reads_account",
+        "reads_pool",
+        "rests",
+        "rests_cross",
+        "rule",
+    )
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -75,6 +89,11 @@ class Judge:
             self.rests_cross |= metric.rests_cross
         # A rule on an isolated position may read figures of its pool all the same.
         self.reads_pool = bool((self.rests | self.rests_cross) & _POOL_INPUTS)
+        # Ages of the account move with every mark that it holds.
+        self.reads_account = any(
+            metric.scope is Scope.ACCOUNT and metric.unit is Unit.DURATION
+            for metric in self.metrics
+        )
         self.ages = _thresholds(rule)
 
     def rests_of(self, *, cross: bool) -> int:
@@ -181,6 +200,8 @@ def reading(sight: Sight, metric: Metric) -> Reading:
     age = age_of(sight, rests)
     if value is None or rests & sight.unknown:
         return Reading(Grade.UNKNOWN, value, age)
+    if metric.name == "liquidation_price" and value in _NO_PRICE:
+        return Reading(Grade.ABSENT)
     return Reading(Grade.AGED if rests & sight.aged else Grade.FRESH, value, age)
 
 
@@ -211,6 +232,12 @@ class Watch:
         self.asset = asset
         self.alert: Alert | None = None
         """Made when first needed; dropped when every switch is off again."""
+
+    @property
+    def pool(self) -> str:
+        """The pool of its target; "" for an account."""
+        holding = self.holding
+        return self.asset if holding is None else self.account.pool_of(holding.position)
 
     def view(self, now: Now) -> View:
         """Make the view of its target at an instant."""

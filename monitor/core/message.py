@@ -158,7 +158,10 @@ def render_template(template: str, notice: Notice) -> str:
         "condition": notice.condition or "",
         **notice.target._asdict(),
     }
-    return _Template(notice, plain).vformat(template, (), {})
+    try:
+        return _Template(notice, plain).vformat(template, (), {})
+    except ValueError:  # not a template at all; a message as it was written beats none
+        return template
 
 
 # ---------------------------------------------------------------- messages
@@ -219,11 +222,18 @@ def _level(notice: Notice, rule: Rule | None) -> list[str]:
     numbers = _numbers(notice, rule)
     if numbers:
         lines.append(numbers)
-    if notice.data_age is not None and any(
-        reading.grade is Grade.AGED for reading in notice.values.values()
-    ):
+    if notice.data_age is not None and _is_doubtful(notice, rule):
         lines.append(f"position as of {span(notice.data_age)} ago: the data is not fresh")
     return lines
+
+
+def _is_doubtful(notice: Notice, rule: Rule | None) -> bool:
+    """Whether a number that decided was aged; without the rule, whether any number was."""
+    levels = rule.levels if rule is not None else ()
+    decided = {name for level in levels for name in level.condition.reads} or set(notice.values)
+    return any(
+        reading.grade is Grade.AGED for name, reading in notice.values.items() if name in decided
+    )
 
 
 def _change(notice: Notice) -> str:
@@ -304,12 +314,18 @@ def as_json(notice: Notice, message: Message, attempt: int) -> dict[str, Any]:
         "side": target.side or None,
         "asset": target.asset or None,
         "since": instant(notice.since) if notice.since is not None else None,
-        "data_age": notice.data_age / 1000 if notice.data_age is not None else None,
+        "data_age": _seconds(notice.data_age) if notice.data_age is not None else None,
         "attempt": attempt,
         "title": message.title,
         "body": message.body,
         "values": {name: _json_value(name, value) for name, value in notice.values.items()},
     }
+
+
+def _seconds(milliseconds: int) -> float:
+    """Write a duration in seconds, whole ones without a point."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return milliseconds / 1000 if rest else seconds
 
 
 def _json_value(name: str, reading: Reading) -> Any:
@@ -325,5 +341,5 @@ def _json_value(name: str, reading: Reading) -> Any:
     else:
         text = f"{value:f}" if isinstance(value, Decimal) else str(value)
     if reading.grade is Grade.AGED and reading.age is not None:
-        return {"value": text, "aged_s": reading.age / 1000}
+        return {"value": text, "aged_s": _seconds(reading.age)}
     return text

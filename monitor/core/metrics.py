@@ -14,46 +14,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from monitor.core.events import Now
-from monitor.core.freshness import NEVER, Rest
-from monitor.core.language.truth import ABSENT, Missing
+from monitor.core import figures
+from monitor.core.figures import Figure, View
+from monitor.core.freshness import Rest
 from monitor.core.language.units import Scope, Unit, Vocabulary, Word
-from monitor.core.liquidation import ZERO, distance
-from monitor.core.portfolio import Account, Holding, Pool
 
-INFINITE = Decimal("Infinity")
-
-Figure = Decimal | str | int | Missing | None
-
-
-class View:
-    """One target at one instant: what metrics are computed from."""
-
-    __slots__ = ("_pool", "account", "asset", "holding", "now")
-
-    def __init__(
-        self, account: Account, now: Now, *, holding: Holding | None = None, asset: str = ""
-    ) -> None:
-        self.account = account
-        self.now = now
-        self.holding = holding
-        self.asset = account.pool_of(holding.position) if holding is not None else asset
-        self._pool: Pool | None = None
-
-    @property
-    def held(self) -> Holding:
-        """The position; only metrics of position scope may ask."""
-        if self.holding is None:
-            raise AssertionError("a position metric was asked of a target without a position")
-        return self.holding
-
-    @property
-    def pool(self) -> Pool:
-        """The pool of the position, or the target itself."""
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = self.account.pool(self.asset)
-        return pool
+__all__ = (
+    "AGE_BASES",
+    "METRICS",
+    "VOCABULARY",
+    "Direction",
+    "Figure",
+    "Metric",
+    "View",
+    "metrics_of",
+)
 
 
 class Direction(Enum):
@@ -82,118 +57,6 @@ class Metric:
     known: frozenset[str] | None = None
 
 
-# ---------------------------------------------------------------- how each is computed
-
-
-def _settled(part: Decimal | None, behind: Decimal | None) -> Decimal | None:
-    """Divide a need by the balance under it: nothing needed is 0, a balance ≤ 0 infinite."""
-    if part is None or behind is None:
-        return None
-    if part <= 0:
-        return ZERO
-    return part / behind if behind > 0 else INFINITE
-
-
-def _balance_behind(view: View) -> Decimal | None:
-    """Margin balance that a position stands on: its own if isolated, else its pool's."""
-    holding = view.held
-    if holding.position.cross:
-        return view.pool.margin_balance
-    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
-
-
-def _maintenance_on(view: View) -> Decimal | None:
-    """Maintenance margin of what a position stands on."""
-    holding = view.held
-    return view.pool.cross_maintenance if holding.position.cross else holding.maintenance
-
-
-def _asset(view: View) -> Figure:
-    return view.asset if view.holding is None else view.holding.position.margin_asset
-
-
-def _liquidation_price(view: View) -> Figure:
-    position = view.held.position
-    carried = view.account.liquidation(position)
-    if carried is None:
-        return None
-    if carried[0] is None:
-        return ZERO if carried[1] < 0 else INFINITE
-    return carried[0]
-
-
-def _liquidation_distance(view: View) -> Figure:
-    holding = view.held
-    carried = view.account.liquidation(holding.position)
-    if carried is None or holding.mark_price is None:
-        return None
-    return distance(holding.mark_price, *carried)
-
-
-def _margin_room(view: View) -> Figure:
-    position = view.held.position
-    balance, maintenance = _balance_behind(view), _maintenance_on(view)
-    wallet = view.pool.cross_wallet if position.cross else position.isolated_wallet
-    if balance is None or maintenance is None or wallet is None:
-        return None
-    left = balance - maintenance
-    if left <= 0:
-        return ZERO
-    return left / wallet if wallet > 0 else INFINITE
-
-
-def _effective_leverage(view: View) -> Figure:
-    return _settled(view.held.notional, _balance_behind(view))
-
-
-def _roi(view: View) -> Figure:
-    holding = view.held
-    leverage = view.account.leverages.get(holding.position.symbol)
-    if leverage is None or holding.pnl is None or not holding.notional:
-        return None
-    return holding.pnl * leverage / holding.notional
-
-
-def _isolated_margin(view: View) -> Figure:
-    holding = view.held
-    if holding.position.cross:
-        return ABSENT
-    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
-
-
-def _leverage(view: View) -> Figure:
-    leverage = view.account.leverages.get(view.held.position.symbol)
-    return None if leverage is None else Decimal(leverage)
-
-
-def _adl(view: View) -> Figure:
-    adl = view.held.position.adl
-    return None if adl is None else Decimal(adl)
-
-
-def _mark_age(view: View) -> Figure:
-    holding = view.held
-    at = holding.mark_at if holding.mark_at != NEVER else holding.opened_at
-    return max(0, view.now.ticks - at)
-
-
-def _equity(view: View) -> Figure:
-    pool = view.pool
-    if pool.wallet is None or pool.total_pnl is None:
-        return None
-    return pool.wallet + pool.total_pnl
-
-
-def _account_leverage(view: View) -> Figure:
-    equity = _equity(view)
-    return _settled(view.pool.total_notional, equity if isinstance(equity, Decimal) else None)
-
-
-def _stale_for(view: View) -> Figure:
-    since = view.account.stale_since
-    return 0 if since is None else max(0, view.now.ticks - since)
-
-
 # ---------------------------------------------------------------- the table
 
 _RATIO, _MONEY, _PRICE = Unit.RATIO, Unit.MONEY, Unit.PRICE
@@ -202,6 +65,7 @@ _POSITION, _POOL, _ACCOUNT = Scope.POSITION, Scope.POOL, Scope.ACCOUNT
 _UP, _DOWN, _NONE = Direction.RISING, Direction.FALLING, Direction.NONE
 _HELD = Rest.DATA | Rest.OWN_MARK
 _CROSS = Rest.POOL_DATA | Rest.CROSS_MARKS
+_NEED = Rest.RATES | Rest.CROSS_MARKS
 _TOTAL = Rest.POOL_DATA | Rest.ALL_MARKS
 
 
@@ -234,7 +98,7 @@ _TABLE = (
         lambda v: v.account.venue,
         known=frozenset({"binance-usdm"}),
     ),
-    _metric("asset", _TEXT, _POOL, Rest.NOTHING, "the margin asset", _asset),
+    _metric("asset", _TEXT, _POOL, Rest.NOTHING, "the margin asset", figures.asset),
     _metric(
         "symbol", _TEXT, _POSITION, Rest.NOTHING, "the contract", lambda v: v.held.position.symbol
     ),
@@ -296,8 +160,8 @@ _TABLE = (
         Rest.DATA | Rest.POLL,
         "the exchange's at the last poll, carried on since; none compares as 0 for a long and "
         "as infinite for a short",
-        _liquidation_price,
-        cross=Rest.DATA | Rest.POLL | _CROSS,
+        figures.liquidation_price,
+        cross=Rest.DATA | Rest.POLL | _CROSS | _NEED,
     ),
     _metric(
         "liquidation_distance",
@@ -306,8 +170,8 @@ _TABLE = (
         _HELD | Rest.POLL,
         "part of the mark price that it must move until liquidation; 0 or less at or beyond it, "
         "infinite where there is no liquidation price",
-        _liquidation_distance,
-        cross=_HELD | Rest.POLL | _CROSS,
+        figures.liquidation_distance,
+        cross=_HELD | Rest.POLL | _CROSS | _NEED,
         moves=(_UP, _DOWN),
     ),
     _metric(
@@ -317,8 +181,8 @@ _TABLE = (
         _HELD | Rest.POLL,
         "(margin balance − maintenance) / the wallet behind the position, at least 0: the part of "
         "the money put behind it that is left before liquidation",
-        _margin_room,
-        cross=_HELD | Rest.POLL | _CROSS,
+        figures.margin_room,
+        cross=_HELD | Rest.POLL | _CROSS | _NEED,
         moves=(_UP, _DOWN),
     ),
     _metric(
@@ -336,7 +200,7 @@ _TABLE = (
         _POSITION,
         Rest.SETTING,
         "the setting on the exchange",
-        _leverage,
+        figures.leverage,
     ),
     _metric(
         "effective_leverage",
@@ -344,7 +208,7 @@ _TABLE = (
         _POSITION,
         _HELD,
         "notional / the margin balance behind it; infinite when that is 0 or less",
-        _effective_leverage,
+        figures.effective_leverage,
         cross=_HELD | _CROSS,
         moves=(_NONE, _UP),
     ),
@@ -363,7 +227,7 @@ _TABLE = (
         _POSITION,
         _HELD | Rest.SETTING,
         "unrealized_pnl × leverage / notional, as on Binance's screen",
-        _roi,
+        figures.roi,
         moves=(_UP, _DOWN),
     ),
     _metric(
@@ -372,7 +236,7 @@ _TABLE = (
         _POSITION,
         _HELD,
         "isolated wallet + unrealized_pnl; has no meaning for cross",
-        _isolated_margin,
+        figures.isolated_margin,
         moves=(_UP, _DOWN),
     ),
     _metric(
@@ -381,8 +245,8 @@ _TABLE = (
         _POSITION,
         _HELD | Rest.POLL,
         "maintenance / margin balance of what it stands on; liquidation at 100 %",
-        lambda v: _settled(_maintenance_on(v), _balance_behind(v)),
-        cross=_HELD | Rest.POLL | _CROSS,
+        lambda v: figures.settled(figures.maintenance_on(v), figures.balance_behind(v)),
+        cross=_HELD | Rest.POLL | _CROSS | _NEED,
         moves=(_NONE, _UP),
     ),
     _metric(
@@ -391,10 +255,15 @@ _TABLE = (
         _POSITION,
         Rest.POLL,
         "place in the auto-deleveraging queue, 0 to 4; 4 is first",
-        _adl,
+        figures.adl,
     ),
     _metric(
-        "mark_age", _DURATION, _POSITION, Rest.NOTHING, "age of the position's mark", _mark_age
+        "mark_age",
+        _DURATION,
+        _POSITION,
+        Rest.NOTHING,
+        "age of the position's mark",
+        figures.mark_age,
     ),
     _metric(
         "wallet_balance",
@@ -412,7 +281,9 @@ _TABLE = (
         "of all positions in that asset",
         lambda v: v.pool.total_pnl,
     ),
-    _metric("equity", _MONEY, _POOL, _TOTAL, "wallet_balance + total_unrealized_pnl", _equity),
+    _metric(
+        "equity", _MONEY, _POOL, _TOTAL, "wallet_balance + total_unrealized_pnl", figures.equity
+    ),
     _metric(
         "total_notional",
         _MONEY,
@@ -433,7 +304,7 @@ _TABLE = (
         "maintenance_margin",
         _MONEY,
         _POOL,
-        _CROSS,
+        _CROSS | _NEED,
         "of the cross positions",
         lambda v: v.pool.cross_maintenance,
     ),
@@ -449,9 +320,9 @@ _TABLE = (
         "margin_ratio",
         _RATIO,
         _POOL,
-        _CROSS,
+        _CROSS | _NEED,
         "maintenance_margin / margin_balance; liquidation at 100 %",
-        lambda v: _settled(v.pool.cross_maintenance, v.pool.margin_balance),
+        lambda v: figures.settled(v.pool.cross_maintenance, v.pool.margin_balance),
     ),
     _metric(
         "account_leverage",
@@ -459,7 +330,7 @@ _TABLE = (
         _POOL,
         _TOTAL,
         "total_notional / equity; infinite when equity is 0 or less",
-        _account_leverage,
+        figures.account_leverage,
     ),
     _metric(
         "position_count",
@@ -476,7 +347,7 @@ _TABLE = (
         Rest.NOTHING,
         "age of the last complete poll or of the oldest mark of a position held, whichever is "
         "older; before the first poll, since the watch began",
-        lambda v: max(0, v.now.ticks - v.account.data_since()),
+        figures.data_age,
     ),
     _metric(
         "stale_for",
@@ -484,7 +355,7 @@ _TABLE = (
         _ACCOUNT,
         Rest.NOTHING,
         "how long since the account was last fresh, across restarts; 0s while it is",
-        _stale_for,
+        figures.stale_for,
     ),
 )
 
@@ -497,7 +368,7 @@ VOCABULARY: Vocabulary = {
 AGE_BASES: dict[str, Callable[[View], int | None]] = {
     "data_age": lambda v: v.account.data_since(),
     "stale_for": lambda v: v.account.stale_since,
-    "mark_age": lambda v: v.held.mark_at if v.held.mark_at != NEVER else v.held.opened_at,
+    "mark_age": figures.mark_since,
 }
 """For each metric that grows with time: the instant (ticks) it counts from; None: it stays 0."""
 

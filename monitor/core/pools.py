@@ -81,7 +81,9 @@ class Pool:
         self.all_marks_at = min(self.all_marks_at, holding.mark_at)
         pnl, notional, maintenance = holding.pnl, holding.notional, holding.maintenance
         if price is not ONE:
-            pnl, notional, maintenance = (worth(part, price) for part in (pnl, notional, maintenance))
+            pnl, notional, maintenance = (
+                worth(part, price) for part in (pnl, notional, maintenance)
+            )
         self.total_pnl = _sum(self.total_pnl, pnl)
         self.total_notional = _sum(self.total_notional, notional)
         if position.cross:

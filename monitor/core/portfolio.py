@@ -9,7 +9,7 @@ All instants here are ticks (`Now.ticks`); money is in the margin asset.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from monitor.core.events import Totals
@@ -149,6 +149,14 @@ class KeyState:
     """A poll showed an older state than an event did; the next answer is believed."""
     gone: bool = False
     """Both answers of the last complete poll were without it; a second one closes it."""
+
+    def take(self, time: int, seq: int) -> bool:
+        """Take an event's stamp; False for an event that is older than what is known."""
+        if time < self.changed_at:
+            return False
+        self.changed_at, self.seq = time, seq
+        self.contradicted = self.gone = False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +352,26 @@ class Account:
         for balance in self.balances.values():
             yield balance.data_at
             yield balance.polled_at
+
+    def age(self, instant: int) -> None:
+        """Let everything known be as old as an instant at least."""
+        self.polled_at = min(self.polled_at, instant)
+        self.totals_at = min(self.totals_at, instant)
+        for holding in self.holdings.values():
+            position = holding.position
+            holding.mark_at = min(holding.mark_at, instant)
+            holding.position = replace(
+                position,
+                data_at=min(position.data_at, instant),
+                polled_at=min(position.polled_at, instant),
+            )
+        for name, balance in self.balances.items():
+            self.balances[name] = replace(
+                balance,
+                data_at=min(balance.data_at, instant),
+                polled_at=min(balance.polled_at, instant),
+            )
+        self.forget_pools()
 
     def stamps(self, holding: Holding | None, pool: Pool | None) -> Stamps:
         """Collect the instants of a target's inputs."""

@@ -82,6 +82,11 @@ def _condition(alert: Alert, severity: Severity) -> str | None:
     return None
 
 
+def _reason(alert: Alert) -> str:
+    """Tell why a level fell without its target going away."""
+    return "rule_changed" if alert.dropped else "recovered"
+
+
 def _kind(before: Severity, after: Severity) -> str:
     if before is Severity.NONE:
         return "fired"
@@ -100,6 +105,7 @@ class Teller:
         agenda: Agenda,
         saved: Saved,
         now: Now,
+        outcome: Outcome,
     ) -> None:
         self._rules = rules
         self._router = Router(channels, saved.told)
@@ -110,9 +116,11 @@ class Teller:
             if record.kind != "cooldown":
                 continue
             cooldown = restore_cooldown(record, rules, now)
-            if cooldown is not None:
-                self._cooldowns[cooldown.key] = cooldown
-                agenda.put(("cooldown", cooldown.key), max(cooldown.ends, now.ticks), REST)
+            if cooldown is None:
+                outcome.timers[record.kind, record.key] = record._replace(body=None)
+                continue
+            self._cooldowns[cooldown.key] = cooldown
+            agenda.put(("cooldown", cooldown.key), max(cooldown.ends, now.ticks), REST)
 
     # ------------------------------------------------------------ alerts
 
@@ -131,7 +139,7 @@ class Teller:
             kind=kind,
             severity=alert.highest if kind == "resolved" else after,
             previous=before,
-            reason="recovered" if kind in {"eased", "resolved"} else None,
+            reason=_reason(alert) if kind in {"eased", "resolved"} else None,
             rule=alert.rule.name,
             target=alert.target,
             since=alert.since,

@@ -4,12 +4,13 @@ A socket that is open, pinged and silent looks like a quiet account. The only pr
 polls: what a poll changed has to be told by an event, before it or within a few seconds after it.
 A change that nobody told makes the stream suspect: it is told, and the stream is rebuilt.
 
-Differences are expected, and prove nothing, from the loss of a stream until the first complete
-poll after it stands again.
+Differences are expected, and prove nothing, from the loss of a stream (or from a suspicion) until
+the first complete poll that was sent after it stands again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 EXPLAIN_WITHIN = 5_000
 """Milliseconds that an event has to explain what a poll changed."""
@@ -19,32 +20,49 @@ DRIFT_EVERY = 600_000
 """At most one suspicion over a balance or leverage in so many milliseconds."""
 
 
+class Change(NamedTuple):
+    """What a poll changed and no event has told yet."""
+
+    deadline: int
+    said: str
+    """What changed, in words."""
+    drift: bool
+    """Whether it is only a balance or a leverage."""
+
+
+class Verdict(NamedTuple):
+    """What follows from changes that waited long enough."""
+
+    why: str | None
+    """Why the stream is suspect; None where it is not, or not yet."""
+    drifts: tuple[str, ...]
+    """Balances and leverages that were taken over unexplained."""
+
+
 @dataclass(slots=True)
 class Trust:
     """What is known about one account's user stream; instants are ticks."""
 
     standing: bool = False
+    gap_since: int | None = None
+    """The first complete poll sent from here on ends a time in which differences prove nothing."""
     gap: bool = True
-    """Whether the next complete poll may differ without proving anything."""
-    fell_at: int | None = None
-    """Since when no socket stands; None while one does."""
-    waiting: dict[str, tuple[int, str, bool]] = field(default_factory=dict)
-    """By key: deadline, what changed in words, whether it is only a balance or leverage."""
+    waiting: dict[str, Change] = field(default_factory=dict)
     suspected_at: int | None = None
     drifted_at: int | None = None
 
-    def stood(self) -> None:
+    def stood(self, ticks: int) -> None:
         """A socket stands: what was missed meanwhile comes with the next poll."""
         self.standing = True
-        self.fell_at = None
-        self.gap = True
-        self.waiting.clear()
+        self._doubt(ticks)
 
     def fell(self, ticks: int) -> None:
         """No socket stands any more."""
         self.standing = False
-        self.fell_at = ticks if self.fell_at is None else self.fell_at
-        self.gap = True
+        self._doubt(ticks)
+
+    def _doubt(self, ticks: int) -> None:
+        self.gap, self.gap_since = True, ticks
         self.waiting.clear()
 
     def explained(self, keys: Iterable[str]) -> None:
@@ -54,39 +72,53 @@ class Trust:
 
     def polled(
         self,
-        unexplained: dict[str, str],
-        drifted: dict[str, str],
-        ticks: int,
+        unexplained: Mapping[str, str],
+        drifted: Mapping[str, str],
         *,
+        sent: int,
+        ticks: int,
         complete: bool,
     ) -> None:
         """Take what a poll changed: each change waits for its event."""
         if not self.gap:
             for key, said in unexplained.items():
-                self.waiting.setdefault(key, (ticks + EXPLAIN_WITHIN, said, False))
+                if key not in self.waiting or self.waiting[key].drift:
+                    self.waiting[key] = Change(ticks + EXPLAIN_WITHIN, said, drift=False)
             for key, said in drifted.items():
-                self.waiting.setdefault(key, (ticks + EXPLAIN_WITHIN, said, True))
-        if complete and self.standing:
+                self.waiting.setdefault(key, Change(ticks + EXPLAIN_WITHIN, said, drift=True))
+        elif complete and self.standing and self.gap_since is not None and sent >= self.gap_since:
             self.gap = False
 
     def due(self) -> int | None:
         """Tell when the next change will have waited long enough."""
-        return min((deadline for deadline, _, _ in self.waiting.values()), default=None)
+        return min((change.deadline for change in self.waiting.values()), default=None)
 
-    def suspect(self, ticks: int) -> str | None:
-        """Judge what has waited long enough; returns why the stream is suspect, or None."""
-        late = {key: said for key, said in self.waiting.items() if said[0] <= ticks}
+    def suspect(self, ticks: int) -> Verdict:
+        """Judge what has waited long enough.
+
+        Within a minute of the last rebuild a change waits on, and is judged at its end.
+        """
+        late = {key: change for key, change in self.waiting.items() if change.deadline <= ticks}
         for key in late:
             del self.waiting[key]
-        moved = [said for _, said, drift in late.values() if not drift]
-        drifts = [said for _, said, drift in late.values() if drift]
-        if not moved and drifts:
-            if self.drifted_at is not None and ticks - self.drifted_at < DRIFT_EVERY:
-                return None
+        drifts = tuple(change.said for change in late.values() if change.drift)
+        moved = {key: change for key, change in late.items() if not change.drift}
+        if moved and self.suspected_at is not None and ticks - self.suspected_at < REBUILD_EVERY:
+            again = self.suspected_at + REBUILD_EVERY
+            self.waiting |= {key: change._replace(deadline=again) for key, change in moved.items()}
+            moved = {}
+        why = [change.said for change in moved.values()]
+        if not why and drifts and self._may_drift(ticks):
             self.drifted_at = ticks
-        why = moved or drifts
-        if not why or (self.suspected_at is not None and ticks - self.suspected_at < REBUILD_EVERY):
-            return None
+            why = list(drifts)
+        if not why:
+            return Verdict(None, drifts)
         self.suspected_at = ticks
-        self.gap = True
-        return "; ".join(why)
+        self._doubt(ticks)
+        return Verdict("; ".join(why), drifts)
+
+    def _may_drift(self, ticks: int) -> bool:
+        drifted_at, suspected_at = self.drifted_at, self.suspected_at
+        return (drifted_at is None or ticks - drifted_at >= DRIFT_EVERY) and (
+            suspected_at is None or ticks - suspected_at >= REBUILD_EVERY
+        )

@@ -5,22 +5,28 @@ from decimal import Decimal
 
 from monitor.core.engine import Engine, Outcome
 from monitor.core.events import (
+    AccountChanged,
     AssetRow,
+    BalanceRow,
     Event,
     Mark,
     MarksChanged,
     Now,
     PollAnswered,
     PositionRow,
+    Remark,
+    Request,
     SettingRow,
     StatusRow,
     Woke,
 )
 from monitor.core.language.compile import compile_condition
-from monitor.core.metrics import VOCABULARY
-from monitor.core.notices import Notice, Saved
+from monitor.core.judging import look, reading
+from monitor.core.metrics import METRICS, VOCABULARY, View
+from monitor.core.notices import AlertRecord, Notice, Reading, Saved, Target, TimerRecord, Told
+from monitor.core.portfolio import Account
 from monitor.core.routing import Channel
-from monitor.core.rules import Level, Rule, Severity
+from monitor.core.rules import HAPPENINGS, Level, Rule, Severity
 
 EPOCH = 1_767_322_800_000  # 2026-01-02T03:00:00Z
 """The utc instant at which ticks are 0 in these tests."""
@@ -49,6 +55,13 @@ def rule(name: str, *levels: Level, **more: object) -> Rule:
     """Make a rule of conditions."""
     scope = max(one.condition.scope for one in levels)
     return Rule(name, scope, levels, **more)  # type: ignore[arg-type]  # keywords of Rule
+
+
+def happening_rule(name: str, *kinds: str, **more: object) -> Rule:
+    """Make a rule of happenings."""
+    scope = max(HAPPENINGS[kind] for kind in kinds)
+    fields = {"on": kinds, "severity": Severity.CRITICAL} | more
+    return Rule(name, scope, **fields)  # type: ignore[arg-type]  # keywords of Rule
 
 
 def position(
@@ -102,11 +115,60 @@ def poll(
         complete=complete,
         positions=rows,
         settings=tuple(SettingRow(symbol, leverage, None) for symbol in symbols),
-        assets=(
-            AssetRow("USDT", Decimal(wallet), Decimal(cross or wallet), Decimal(wallet)),
-        ),
+        assets=(AssetRow("USDT", Decimal(wallet), Decimal(cross or wallet), Decimal(wallet)),),
         listed=tuple(StatusRow(row.symbol, row.position_side, row.quantity) for row in rows),
         multi_assets=False,
+    )
+
+
+def filled(
+    symbol: str = "BTCUSDT",
+    quantity: str = "0.1",
+    entry: str = "60000",
+    *,
+    side: str = "BOTH",
+    mt: str | None = "cross",
+    iw: str = "0",
+    bep: str | None = None,
+    pnl: str = "0",
+    asset: str | None = "USDT",
+) -> PositionRow:
+    """Make a position's row of an ACCOUNT_UPDATE."""
+    return PositionRow(
+        symbol,
+        side,
+        Decimal(quantity),
+        Decimal(entry),
+        None if bep is None else Decimal(bep),
+        mt,
+        Decimal(iw),
+        Decimal(pnl),
+        asset,
+    )
+
+
+def money(wallet: str, cross: str | None = None, asset: str = "USDT") -> BalanceRow:
+    """Make a balance's row of an ACCOUNT_UPDATE."""
+    return BalanceRow(asset, Decimal(wallet), Decimal(cross or wallet))
+
+
+def change(
+    seconds: float,
+    *rows: PositionRow | BalanceRow,
+    seq: int = 1,
+    time: int | None = None,
+    reason: str = "ORDER",
+    account: str = "main",
+) -> AccountChanged:
+    """Make an ACCOUNT_UPDATE that was true so many seconds after the epoch."""
+    return AccountChanged(
+        account,
+        at(seconds).utc,
+        at(seconds).utc if time is None else time,
+        seq,
+        reason,
+        tuple(row for row in rows if isinstance(row, BalanceRow)),
+        tuple(row for row in rows if isinstance(row, PositionRow)),
     )
 
 
@@ -128,32 +190,43 @@ class World:
         saved: Saved | None = None,
         start: float = 0,
         judge_all: bool = False,
+        stale_after: float = 30,
     ) -> None:
         self.engine = Engine(
             rules,
             channels,
             [(name, "binance-usdm") for name in accounts],
             now=at(start),
-            stale_after=30_000,
+            stale_after=round(stale_after * 1000),
             saved=saved,
             judge_all=judge_all,
         )
+        self.start = start
+        self.before = saved or Saved()
         self.outcomes: list[tuple[float, Outcome]] = []
         self.tell(start, Woke())
 
-    def tell(self, seconds: float, event: Event) -> Outcome:
-        """Tell the engine an event, after the wake-ups that it asked for until then."""
+    def tell(self, seconds: float, *events: Event) -> Outcome:
+        """Tell the engine events, after the wake-ups that it asked for until then."""
+        self.sleep(seconds)
+        for event in events or (Woke(),):
+            outcome = self._on(seconds, event)
+        return outcome
+
+    def sleep(self, seconds: float) -> None:
+        """Wake the engine whenever it asked for it before an instant."""
         now = at(seconds)
         while self.outcomes and (due := self.outcomes[-1][1].wake_at) is not None:
             if due >= now.ticks:
                 break
             self._on(due / 1000, Woke())
-        return self._on(seconds, event)
 
     def _on(self, seconds: float, event: Event) -> Outcome:
         outcome = self.engine.on(event, at(seconds))
         self.outcomes.append((seconds, outcome))
         return outcome
+
+    # ---------------------------------------------------------------- what it told
 
     @property
     def notices(self) -> list[Notice]:
@@ -169,3 +242,64 @@ class World:
             + (f" {notice.happening}" if notice.happening else "")
             for notice in self.notices
         ]
+
+    @property
+    def requests(self) -> list[Request]:
+        """Everything it asked for, in order."""
+        return [request for _, outcome in self.outcomes for request in outcome.requests]
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """Everything it remarked, in order."""
+        return [remark for _, outcome in self.outcomes for remark in outcome.remarks]
+
+    @property
+    def heard(self) -> dict[str, list[int]]:
+        """Per channel the numbers of the notices it was handed."""
+        found: dict[str, list[int]] = {}
+        for _, outcome in self.outcomes:
+            for delivery in outcome.deliveries:
+                found.setdefault(delivery.channel, []).append(delivery.number)
+        return found
+
+    # ---------------------------------------------------------------- what it kept
+
+    def saved(self) -> Saved:
+        """Collect what the store would hold now."""
+        alerts: dict[tuple[str, Target], AlertRecord] = {
+            (record.rule, record.target): record for record in self.before.alerts
+        }
+        told: dict[tuple[str, Target, str], Told] = {
+            tuple_[:3]: tuple_ for tuple_ in self.before.told
+        }
+        timers: dict[tuple[str, str], TimerRecord] = {
+            (record.kind, record.key): record for record in self.before.timers
+        }
+        number = self.before.next_number
+        for _, outcome in self.outcomes:
+            alerts |= outcome.alerts
+            told |= {entry[:3]: entry for entry in outcome.told}
+            timers |= outcome.timers
+            number = max([number, *(notice.number + 1 for notice in outcome.notices)])
+        return Saved(
+            tuple(record for record in alerts.values() if not record.idle),
+            tuple(entry for entry in told.values() if entry.level is not Severity.NONE),
+            tuple(record for record in timers.values() if record.body is not None),
+            number,
+        )
+
+    # ---------------------------------------------------------------- what it believes
+
+    @property
+    def account(self) -> Account:
+        """The account called main."""
+        return self.engine.portfolio.accounts["main"]
+
+    def read(
+        self, name: str, symbol: str = "", side: str = "BOTH", *, asset: str = "USDT"
+    ) -> Reading:
+        """Read a metric of main: of a position, or of a pool."""
+        now = at(self.outcomes[-1][0])
+        holding = self.account.holdings[symbol, side] if symbol else None
+        view = View(self.account, now, holding=holding, asset="" if symbol else asset)
+        return reading(look(view, 600_000), METRICS[name])

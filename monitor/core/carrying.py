@@ -1,0 +1,195 @@
+"""The basis of carried liquidation prices: K, read out of one poll's own rows.
+
+The exchange's figure was true with the quantities, wallets and PnL of that poll, and K is made of
+those alone. What events told meanwhile comes in when the price is carried on: K does not depend on
+the leg, so an answer that a fill overtook is as good a basis as any other.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitor.core.events import PollAnswered, PositionRow, Remark
+from monitor.core.liquidation import (
+    ZERO,
+    Leg,
+    backing,
+    backing_from_parts,
+    distance,
+    liquidation_price,
+    slope,
+)
+from monitor.core.pools import USD, worth
+from monitor.core.portfolio import Account, Basis, Key
+from monitor.core.rows import margin_asset, margin_type, polled_rate
+
+NEAR = Decimal("0.5")
+"""An exchange that says "no liquidation price" while ours is nearer than this is not believed."""
+
+
+class _Group(NamedTuple):
+    """The rows of a poll that share a liquidation price."""
+
+    key: Key
+    rows: list[PositionRow]
+    pool: str
+    """"" for an isolated position."""
+
+
+def rebase(account: Account, poll: PollAnswered) -> list[Remark]:
+    """Compare our liquidation prices with the exchange's, and take its figures over."""
+    if poll.positions is None:
+        return []
+    held = {account.group_of(holding.position) for holding in account.holdings.values()}
+    groups = _groups(account, poll.positions)
+    others = _polled_sums(account, groups)
+    remarks: list[Remark] = []
+    for group in groups:
+        price = group.rows[0].liquidation_price
+        legs = [_leg(account, row) for row in group.rows]
+        known = [leg for leg in legs if leg is not None]
+        if group.key not in held or price is None or len(known) < len(legs):
+            continue
+        money = _money(account, poll, group, others)
+        if money is None:
+            continue
+        _take(account, group, price, known, money, remarks)
+    return remarks
+
+
+def _groups(account: Account, rows: Iterable[PositionRow]) -> list[_Group]:
+    groups: dict[Key, _Group] = {}
+    for row in rows:
+        if not row.quantity:
+            continue
+        holding = account.holdings.get((row.symbol, row.position_side))
+        before = holding.position if holding is not None else None
+        cross = margin_type(row, before) == "cross"
+        key = (row.symbol, "") if cross else (row.symbol, row.position_side)
+        asset = USD if account.multi_assets else margin_asset(account, row, before)
+        groups.setdefault(key, _Group(key, [], asset if cross else "")).rows.append(row)
+    return list(groups.values())
+
+
+def _leg(account: Account, row: PositionRow) -> Leg | None:
+    """Make the leg as the poll shows it; a bracket's amount is ours to know."""
+    holding = account.holdings.get((row.symbol, row.position_side))
+    rate, amount = polled_rate(row), ZERO
+    if holding is not None:
+        rate = holding.position.rate if rate is None else rate
+        amount = holding.position.amount
+    if not row.entry_price or rate is None:
+        return None
+    return Leg(row.quantity, row.entry_price, rate, amount)
+
+
+def _polled_sums(
+    account: Account, groups: Iterable[_Group]
+) -> Mapping[str, list[tuple[str, Decimal]] | None]:
+    """Collect per pool what each cross symbol adds to the others: uPnL − maintenance at the poll.
+
+    Marks may have moved since the poll. None for a pool in which a row leaves one of the two out.
+    """
+    sums: dict[str, list[tuple[str, Decimal]] | None] = {}
+    for group in groups:
+        of_pool = sums.setdefault(group.pool, [])
+        for row in group.rows:
+            pnl, maintenance = row.unrealized_pnl, row.maintenance_margin
+            part = None if pnl is None or maintenance is None else pnl - maintenance
+            if account.multi_assets:
+                price = account.prices.get(margin_asset(account, row, None))
+                part = worth(part, price)
+            if part is None:
+                sums[group.pool] = of_pool = None
+            elif of_pool is not None:
+                of_pool.append((row.symbol, part))
+    return sums
+
+
+def _money(
+    account: Account,
+    poll: PollAnswered,
+    group: _Group,
+    sums: Mapping[str, list[tuple[str, Decimal]] | None],
+) -> tuple[Decimal, Decimal] | None:
+    """Give the wallet behind a group and what the others added, both as the poll shows them."""
+    if not group.pool:
+        wallet = group.rows[0].isolated_wallet
+        return None if wallet is None else (wallet, ZERO)
+    of_pool = sums[group.pool]
+    wallet = _polled_wallet(account, poll, group.pool)
+    if wallet is None or of_pool is None:
+        return None
+    return wallet, sum((part for symbol, part in of_pool if symbol != group.key[0]), ZERO)
+
+
+def _polled_wallet(account: Account, poll: PollAnswered, asset: str) -> Decimal | None:
+    """Give the cross wallet at the poll: of its own answer, else ours if no event is newer."""
+    if asset == USD and account.multi_assets:
+        if poll.totals is not None:
+            return poll.totals.cross_wallet
+        return account.pool(USD).cross_wallet
+    for row in poll.assets or ():
+        if row.asset == asset:
+            return row.cross_wallet
+    balance = account.balances.get(asset)
+    if balance is None or account.asset_keys[asset].seq > poll.after:
+        return None
+    return balance.cross_wallet
+
+
+def _take(
+    account: Account,
+    group: _Group,
+    said: Decimal,
+    legs: list[Leg],
+    money: tuple[Decimal, Decimal],
+    remarks: list[Remark],
+) -> None:
+    """Make the exchange's figure the basis of ours, and compare the two."""
+    wallet, others = money
+    row = group.rows[0]
+    if said > 0:
+        account.implausible.discard(group.key)
+        _compare(account, row, said, remarks)
+        account.bases[group.key] = Basis(backing(said, legs), wallet, others)
+        return
+    basis = Basis(backing_from_parts(wallet, others, legs), wallet, others)
+    price = liquidation_price(basis.k, legs)
+    mark = row.mark_price
+    if mark is None or distance(mark, price, slope(legs)) >= NEAR:
+        account.implausible.discard(group.key)
+        account.bases[group.key] = basis
+        return
+    account.bases.pop(group.key, None)
+    # Said once as a warning; polls repeat it every few seconds.
+    level = "debug" if group.key in account.implausible else "warning"
+    account.implausible.add(group.key)
+    text = (
+        f"{account.name}: {row.symbol} {_side(row)}: the exchange says that there is no "
+        f"liquidation price, our own estimate is {price}; it counts as unknown"
+    )
+    remarks.append(Remark(level, text, "liquidation_prices_doubted"))
+
+
+def _compare(account: Account, row: PositionRow, said: Decimal, remarks: list[Remark]) -> None:
+    holding = account.holdings.get((row.symbol, row.position_side))
+    if holding is None or holding.position.quantity != row.quantity:
+        return
+    own = account.liquidation(holding.position)
+    if own is None or _close_to(own[0], said):
+        return
+    text = (
+        f"{account.name}: {row.symbol} {_side(row)}: liquidation price carried on to {own[0]}, "
+        f"the exchange says {said}"
+    )
+    remarks.append(Remark("debug", text, "liquidation_estimates_off"))
+
+
+def _close_to(one: Decimal | None, other: Decimal) -> bool:
+    """Whether two liquidation prices agree to one part in ten thousand."""
+    return one is not None and abs(one - other) <= other / 10_000
+
+
+def _side(row: PositionRow) -> str:
+    return "long" if row.quantity > 0 else "short"
