@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from monitor.core.language.units import Unit
+from monitor.core.language.units import Scope, Unit
 from monitor.core.metrics import METRICS
 from monitor.core.notices import Grade, Notice, Reading, Target
 from monitor.core.rules import Rule, Severity
@@ -19,18 +19,21 @@ from monitor.core.rules import Rule, Severity
 LATE_AFTER = 60_000
 """Milliseconds after which a message says how late it comes."""
 
-_SHOWN = (
-    "mark_price",
-    "liquidation_price",
-    "liquidation_distance",
-    "margin_room",
-    "effective_leverage",
-    "unrealized_pnl",
-    "roi",
-    "margin_ratio",
-    "equity",
-)
-"""The numbers that a message shows of a target that has them, besides those of its condition."""
+_SHOWN = {
+    Scope.POSITION: (
+        "mark_price",
+        "liquidation_price",
+        "liquidation_distance",
+        "margin_room",
+        "effective_leverage",
+        "unrealized_pnl",
+        "roi",
+        "position_margin_ratio",
+    ),
+    Scope.POOL: ("margin_ratio", "margin_balance", "total_unrealized_pnl", "account_leverage"),
+    Scope.ACCOUNT: ("data_age",),
+}
+"""The numbers that a message shows of a target, besides those of its condition."""
 
 _HAPPENED = {
     "liquidation": "the exchange is liquidating this position",
@@ -248,7 +251,7 @@ def _numbers(notice: Notice, rule: Rule | None) -> str:
     names: dict[str, None] = {}
     for level in rule.levels if rule is not None else ():
         names.update(dict.fromkeys(level.condition.reads))
-    names.update(dict.fromkeys(_SHOWN))
+    names.update(dict.fromkeys(_SHOWN[_scope(notice.target)]))
     parts = []
     for name in names:
         reading = notice.values.get(name)
@@ -259,14 +262,25 @@ def _numbers(notice: Notice, rule: Rule | None) -> str:
     return ", ".join(parts)
 
 
+def _scope(target: Target) -> Scope:
+    """Tell what kind of thing a target is."""
+    if target.symbol:
+        return Scope.POSITION
+    return Scope.POOL if target.asset else Scope.ACCOUNT
+
+
 def _happened(notice: Notice) -> list[str]:
     lines = [_HAPPENED.get(notice.happening or "", notice.happening or "")]
     if notice.count is not None and notice.count > 1:
         lines[0] += f" ({notice.count} times)"
     if notice.details:
-        said = (f"{name.replace('_', ' ')} {value}" for name, value in notice.details.items())
-        lines.append(", ".join(said))
+        lines.append(", ".join(_detail(name, value) for name, value in notice.details.items()))
     return lines
+
+
+def _detail(name: str, value: str) -> str:
+    """Write one thing that the exchange said; a sentence needs no name before it."""
+    return value if name in {"why", "message"} else f"{name.replace('_', ' ')} {value}"
 
 
 def _footer(notice: Notice, now_utc: int, zone: tzinfo, attempt: int) -> str:
