@@ -916,6 +916,59 @@ def _anchors(path: Path) -> frozenset[str]:
     return frozenset(name.replace(" ", "-") for name in kept)
 
 
+_NUMBERED = re.compile(r"(\d+(?:\.\d+)*)\.? ")
+_CITING = re.compile(r"docs/(?P<name>[\w/-]+\.md)|§(?P<number>\d+(?:\.\d+)*)")
+# Between a document's name and its numbers, and between two numbers; comments and quotes wrap.
+_JOINT = re.compile(r"(?:[\s#*`,]|\b(?:and|to)\b)*")
+
+
+def citing_files() -> list[Path]:
+    """List every file that may cite a document: sources, tests, rules, documents."""
+    folders = ("monitor", "tests", "scripts", "rules", "docs")
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*"))
+    kept = [path for path in found if path.suffix in {".py", ".md", ".toml"}]
+    return sorted({*kept, *documents(), ROOT / "config.example.toml"})
+
+
+def wrong_citations() -> Iterator[str]:
+    """Find citations, a document's name and the numbers of sections, that lead nowhere.
+
+    Names are written `docs/….md`, with the numbers behind them. A number elsewhere in a file is a
+    section of the file itself, if its sections are numbered, or of the numbered document that the
+    file named last.
+    """
+    for path in citing_files():
+        text = path.read_text(encoding="utf-8")
+        own = path if _sections(path) else None
+        named: Path | None = None
+        cited, end = named, -1
+        for found in _CITING.finditer(text):
+            where = f"{_shown(path)}:{text.count(chr(10), 0, found.start()) + 1}"
+            if found["name"] is not None:
+                cited, end = DOCS / found["name"], found.end()
+                if not cited.exists():
+                    yield f"{where}: there is no {found[0]}"
+                if _sections(cited):
+                    named = cited
+                continue
+            joined = end >= 0 and _JOINT.fullmatch(text, end, found.start()) is not None
+            aim = cited if joined else own or named
+            end = found.end() if joined else -1
+            if aim is None:
+                yield f"{where}: {found[0]} of which document? Write docs/….md {found[0]}"
+            elif aim.exists() and found["number"] not in _sections(aim):
+                yield f"{where}: {_shown(aim)} has no section {found['number']}"
+
+
+@cache
+def _sections(path: Path) -> frozenset[str]:
+    """List the numbers that a document's headings begin with; none for any other file."""
+    if path.suffix != ".md" or not path.exists():
+        return frozenset()
+    titles = (title for _, title in _headings(path.read_text(encoding="utf-8")))
+    return frozenset(found[1] for found in map(_NUMBERED.match, titles) if found is not None)
+
+
 def long_readme() -> Iterator[str]:
     """Find out whether the README has become a manual."""
     lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
@@ -930,6 +983,7 @@ CHECKS: dict[str, Callable[[], Iterator[str]]] = {
     "everything documented": undocumented,
     "rule pages": wrong_rule_pages,
     "links": broken_links,
+    "citations": wrong_citations,
     "README": long_readme,
 }
 

@@ -272,12 +272,12 @@ def test_a_command_answers_with_its_code() -> None:
 
 def python(code: str) -> bytes:
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own
+    return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def test_a_reader_that_leaves_is_no_fault() -> None:
     code = "from monitor.cli import main; main(['check', '--rules', 'r.toml'])"
-    with subprocess.Popen(  # noqa: S603 - our own interpreter
+    with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None

@@ -571,7 +571,7 @@ def test_what_was_acknowledged_survives_kill_nine(tmp_path: Path) -> None:
     rng = random.Random(20260102)
     acknowledged: set[int] = set()
     for _ in range(10):
-        with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+        with subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)], stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None

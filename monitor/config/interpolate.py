@@ -30,7 +30,7 @@ class Missing(NamedTuple):
     hint: str
 
 
-class _NotHad(Exception):  # noqa: N818 - never leaves this module
+class _NotHad(Exception):
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)
         self.problem, self.hint = problem, hint

@@ -42,7 +42,7 @@ from monitor.toml_positions.page import Fault, Page, report, whole_file
 from monitor.toml_positions.values import Wrong, shown, toml_files
 
 NETWORKS: dict[str, dict[str, str | None]] = {
-    # Source: protocol/usdm-futures.md §1.1. The testnet has no sapi: it answers 403 there.
+    # Source: docs/protocol.md §1.1. The testnet has no sapi: it answers 403 there.
     "mainnet": {
         "ws_api": "wss://ws-fapi.binance.com/ws-fapi/v1",
         "streams": "wss://fstream.binance.com",

@@ -27,10 +27,13 @@ def restore(
 ) -> None:
     """Take up what an earlier run left; what follows from it at once goes into `outcome`."""
     down_since = _down_since(saved, now)
-    for record in saved.timers:
-        account = accounts.get(record.key)
-        if record.kind == "fresh" and account is not None:
-            account.stale_since = now.ticks - max(0, now.utc - record.saved)
+    last_fresh = {record.key: record.saved for record in saved.timers if record.kind == "fresh"}
+    for name, account in accounts.items():
+        since = last_fresh.get(name)
+        if since is not None:
+            account.stale_since = now.ticks - max(0, now.utc - since)
+        else:  # started for the first time: that is what a next run counts from
+            outcome.timers["fresh", name] = TimerRecord("fresh", name, now.utc, 0, "")
     edited = _edited(saved.timers, rules.values(), now, outcome)
     for kept in saved.alerts:
         rule = rules.get(kept.rule)

@@ -142,8 +142,9 @@ class AlertRecord:
 class TimerRecord(NamedTuple):
     """A small thing to remember under a name, kept as (utc when saved, elapsed); None: forget it.
 
-    Kinds: `fresh` (key: account; when it was last fresh), `cooldown` (key: rule, happening and
-    target; body: how many happenings wait to be summed up).
+    Kinds: `fresh` (key: account; when it was last fresh, or first started), `cooldown` (key: rule,
+    happening and target; body: how many happenings wait to be summed up), `alive` (when we last
+    were), `known` (key: a forced order that was told), `rule` (key: rule; body: its conditions).
     """
 
     kind: str

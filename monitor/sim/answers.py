@@ -1,6 +1,6 @@
 """Answers to account polls, exactly as the exchange words them.
 
-Source: protocol/usdm-futures.md §6. v1 lists every symbol the exchange has, v2 only what is held.
+Source: docs/protocol.md §6. v1 lists every symbol the exchange has, v2 only what is held.
 """
 
 from collections.abc import Iterable, Mapping

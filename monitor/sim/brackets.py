@@ -1,6 +1,6 @@
 """What the exchange lists: symbols, margin assets, ticks, maintenance tiers, fees.
 
-Source: protocol/usdm-futures.md §8.3 (freqtrade's recorded leverage tiers, 2024-10) and §8.2.
+Source: docs/protocol.md §8.3 (freqtrade's recorded leverage tiers, 2024-10) and §8.2.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from monitor.sim.amounts import ZERO
 from monitor.sim.story import BracketTable
 
 TAKER_FEE = Decimal("0.0005")
-"Part of the notional, for every fill; 0.05 % as in the recorded liquidation of §5.4."
+"Part of the notional, for every fill; 0.05 % as in the liquidation of docs/protocol.md §5.4."
 
 _MARGIN_ASSETS = ("USDT", "USDC", "FDUSD", "BUSD", "BNFCR", "USD1", "BTC")
 _TICKS = {

@@ -1,6 +1,6 @@
 """What somebody does to an account: each deed changes it and says what the exchange tells.
 
-Source: protocol/usdm-futures.md §5.1, the table of what is pushed when.
+Source: docs/protocol.md §5.1, the table of what is pushed when.
 """
 
 from collections.abc import Sequence

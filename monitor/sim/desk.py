@@ -24,7 +24,7 @@ _POLLS: dict[str, Callable[[Account, list[str]], Any]] = {
     "v2/account.balance": lambda account, _symbols: answers.balance(account),
 }
 POLL_WEIGHTS = {method: 5 if method.startswith("v2/") else 10 for method in _POLLS}
-"v1 10, v2 5 (§6)."
+"v1 10, v2 5 (docs/protocol.md §6)."
 
 
 class Desk:

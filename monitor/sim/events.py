@@ -1,6 +1,6 @@
 """User data events, exactly as the exchange words them.
 
-Source: protocol/usdm-futures.md §5; the order and presence of fields follow the live captures there
+Source: docs/protocol.md §5; the order and presence of fields follow the live captures there
 (`T` before `E`, `ma` and `bep` present, in hedge mode a zero BOTH row first).
 """
 

@@ -184,7 +184,7 @@ class Exchange:
         self._agenda.add(key.expires - self.clock.start_ms, Rank.EXPIRY, expire)
 
     def _on_key_ended(self, key: ListenKey) -> None:
-        """Tell the key's sockets; they stay open, and silent (§4.4)."""
+        """Tell the key's sockets; they stay open, and silent (docs/protocol.md §4.4)."""
         event = listen_key_expired(key.account, key.text, self.clock.now())
         self._teller.tell([event], key.text)
 

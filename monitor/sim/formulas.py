@@ -1,6 +1,6 @@
 """Binance's margin formulas, pure.
 
-Source: protocol/usdm-futures.md §9.1 and §9.2; checked against the vectors of §9.4 to §9.7.
+Source: docs/protocol.md §9.1 and §9.2; checked against the vectors of §9.4 to §9.7.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """API keys: who may ask, and whether a request is signed and timed as it should be.
 
-Source: protocol/usdm-futures.md §3.3 (signature) and §3.5 (time).
+Source: docs/protocol.md §3.3 (signature) and §3.5 (time).
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The life of listen keys: one per account, sixty minutes, extended by every start and ping.
 
-Source: protocol/usdm-futures.md §4.3.
+Source: docs/protocol.md §4.3.
 """
 
 import random

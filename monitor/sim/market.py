@@ -19,7 +19,7 @@ from monitor.sim.story import MarketDeed, Scenario
 from monitor.sim.trading import Clerk, liquidate
 
 MARGIN_CALL_RATIO = Decimal("0.8")
-"Design §6; the exchange does not say where its own line is (§5.2)."
+"Our choice: the exchange does not say where its own line is (docs/protocol.md §5.2)."
 
 
 class Market:

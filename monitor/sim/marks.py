@@ -1,6 +1,6 @@
 """Mark price frames.
 
-Source: protocol/usdm-futures.md §8.1: `<symbol>@markPrice` every 3 s, `@1s` every second,
+Source: docs/protocol.md §8.1: `<symbol>@markPrice` every 3 s, `@1s` every second,
 `!markPrice@arr[@1s]` all symbols in one array. Index and average are the mark itself.
 """
 

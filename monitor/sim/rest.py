@@ -1,6 +1,6 @@
 """REST: an HTTP request in, an HTTP answer out; no socket, no task.
 
-Source: protocol/usdm-futures.md §3.5, §4.2, §8.1. Signed requests: query and body in the order
+Source: docs/protocol.md §3.5, §4.2, §8.1. Signed requests: query and body in the order
 sent, `signature` last, the key in `X-MBX-APIKEY` (§3.3).
 """
 

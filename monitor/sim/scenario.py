@@ -39,7 +39,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
     """Read a scenario from its text.
 
     Args:
-        text: TOML, as this module's docstring and design.md §6 describe it.
+        text: TOML, as docs/reference/scenarios.md describes it.
         name: What faults call it; usually the file's name.
 
     Raises:

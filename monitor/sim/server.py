@@ -37,7 +37,7 @@ _LONGEST_MESSAGE = 1 << 20
 _PING_EVERY = 180.0
 _PONG_WITHIN = 600.0
 _LIFE = 24 * 60 * 60.0
-"Seconds (§2)."
+"Seconds (docs/protocol.md §2)."
 _FAREWELL = 5.0
 "Seconds that a client has to take our last bytes and answer our Close."
 _DEAD = (trio.BrokenResourceError, trio.ClosedResourceError)

@@ -7,7 +7,7 @@
     /ws/…, /stream…                        the legacy addresses: acknowledged, silent for ever
 
 A key that nobody knows, and a stream that is not here, are accepted like any other: that is how the
-exchange does it (protocol/usdm-futures.md §0, §1.2 to §1.4, §2).
+exchange does it (docs/protocol.md §0, §1.2 to §1.4, §2).
 """
 
 import json

@@ -134,7 +134,8 @@ def _debt(account: Account, position: Position, isolated_before: Decimal, net: D
 def liquidate(account: Account, position: Position, clerk: Clerk, now: int) -> list[UserEvent]:
     """Close a position by force, as a liquidation.
 
-    The order's price is the bankruptcy price cut to a tick; the fill is at the mark (§9.6).
+    The order's price is the bankruptcy price cut to a tick; the fill is at the mark
+    (docs/protocol.md §9.6).
     """
     price = cut_to_tick(
         max(ZERO, account.bankruptcy_price(position)), account.listing.tick(position.symbol)

@@ -1,6 +1,6 @@
 """Request weight per minute, and bans.
 
-Source: protocol/usdm-futures.md §7.1 and §7.2. The whole simulator sees one address, as the
+Source: docs/protocol.md §7.1 and §7.2. The whole simulator sees one address, as the
 exchange sees one machine: REST and the WebSocket API count together.
 """
 

@@ -1,6 +1,6 @@
 """The WebSocket API: a request's text in, an answer's text out; no socket, no task.
 
-Source: protocol/usdm-futures.md §3, §4.1, §6.
+Source: docs/protocol.md §3, §4.1, §6.
 """
 
 import json

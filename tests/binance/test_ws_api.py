@@ -262,7 +262,7 @@ async def api(quarantine: Quarantine | None = None) -> AsyncGenerator[tuple[ApiS
         log=logging.getLogger("test.api"),
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(socket.run)
+        nursery.start_soon(socket.run)  # noqa: ASYNC113 - it has nothing to report that it started
         yield socket, wire
         nursery.cancel_scope.cancel()
 

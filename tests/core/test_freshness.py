@@ -107,9 +107,9 @@ def test_stamps_tell_which_inputs_are_old_and_which_is_oldest() -> None:
 
 def truths(world: World, text: str, *, relaxed: bool) -> list[Truth]:
     """Judge a condition on the target of the only position."""
-    from monitor.core.judging import Judge, look  # noqa: PLC0415 - beside its only use
-    from monitor.core.metrics import View  # noqa: PLC0415
-    from tests.core.worlds import at  # noqa: PLC0415
+    from monitor.core.judging import Judge, look
+    from monitor.core.metrics import View
+    from tests.core.worlds import at
 
     holding = next(iter(world.account.holdings.values()))
     view = View(world.account, at(world.outcomes[-1][0]), holding=holding)

@@ -156,8 +156,8 @@ def test_worked_example_of_an_account_margin_ratio() -> None:
         1,
         poll(
             1,
-            replace(position("BTCUSDT", "2", "50000", mark="49000"), maintenance_margin=D("440")),
-            replace(position("ETHUSDT", "-10", "3000", mark="3100"), maintenance_margin=D("124")),
+            replace(position("BTCUSDT", "2", "50000", mark="49000"), maintenance_margin=D(440)),
+            replace(position("ETHUSDT", "-10", "3000", mark="3100"), maintenance_margin=D(124)),
             wallet="10000",
         ),
     )
@@ -321,7 +321,7 @@ def test_carrying_a_price_on_equals_the_exact_formula(
 
 def test_the_whole_way_from_a_poll_over_fills_and_marks() -> None:
     """A cross pool of two symbols through the engine: each tick of one moves the other's price."""
-    btc, eth = D("0.1"), D("-2")
+    btc, eth = D("0.1"), D(-2)
     world = World()
 
     def expected(wallet: str, eth_mark: str, quantity: D, entry: str) -> D:

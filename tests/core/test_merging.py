@@ -512,7 +512,7 @@ def test_an_overtaken_poll_is_still_a_basis() -> None:
     world.tell(1, change(1.5, filled(quantity="0.2", entry="61000"), money("999")))
     world.tell(2, poll(1, position(quantity="0.1", entry="60000", liq="54000"), wallet="1000"))
     # K = 54000·(0.0004 − 0.1) + 6000 = 621.6; then −1 of the wallet
-    expected = (D("620.6") - D("12200")) / (D("0.0008") - D("0.2"))
+    expected = (D("620.6") - D(12200)) / (D("0.0008") - D("0.2"))
     price = world.read("liquidation_price", "BTCUSDT").value
     assert isinstance(price, D)
     assert abs(price - expected) < D("1e-15")
@@ -529,7 +529,7 @@ def test_the_basis_is_what_the_poll_knew_of_other_positions() -> None:
     )
     world.tell(3, poll(2, position(liq="54000"), eth, wallet="1000"))
     # others at the poll: 200 − 58; now 0; wallet +200
-    k = D("54000") * (D("0.0004") - D("0.1")) + 6000 + 200 - 142
+    k = D(54000) * (D("0.0004") - D("0.1")) + 6000 + 200 - 142
     expected = (k - 6000) / (D("0.0004") - D("0.1"))
     price = world.read("liquidation_price", "BTCUSDT").value
     assert isinstance(price, D)

@@ -216,11 +216,11 @@ def test_aged_numbers_that_did_not_decide_are_not_made_much_of() -> None:
         ("equity", Reading(FRESH, D("1234567.891")), "1,234,567.89"),
         ("mark_price", Reading(FRESH, D("0.00001234")), "0.00001234"),
         ("mark_price", Reading(FRESH, D("59300.12345678")), "59,300.12"),
-        ("mark_price", Reading(FRESH, D("100")), "100"),
-        ("mark_price", Reading(FRESH, D("0")), "0"),
+        ("mark_price", Reading(FRESH, D(100)), "100"),
+        ("mark_price", Reading(FRESH, D(0)), "0"),
         ("quantity", Reading(FRESH, D("-0.100")), "-0.1"),
-        ("quantity", Reading(FRESH, D("1000")), "1,000"),
-        ("adl", Reading(FRESH, D("4")), "4"),
+        ("quantity", Reading(FRESH, D(1000)), "1,000"),
+        ("adl", Reading(FRESH, D(4)), "4"),
         ("data_age", Reading(FRESH, 400), "0.4 s"),
         ("isolated_margin", Reading(ABSENT), "none"),
         ("liquidation_distance", Reading(LOST, D("0.049"), 40_000), "unknown (4.9 % 40 s ago)"),
@@ -316,10 +316,7 @@ def test_formatting_never_fails(name: str, reading: Reading, spec: str) -> None:
 
 # ---------------------------------------------------------------- JSON
 
-KEYS = (
-    "id, at, kind, severity, previous, reason, happening, count, rule, account, symbol, "
-    "position_side, side, asset, since, data_age, attempt, title, body, values"
-).split(", ")
+KEYS = ["id", "at", "kind", "severity", "previous", "reason", "happening", "count", "rule", "account", "symbol", "position_side", "side", "asset", "since", "data_age", "attempt", "title", "body", "values"]
 
 
 def test_json_of_an_alert() -> None:

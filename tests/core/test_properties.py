@@ -32,7 +32,7 @@ from monitor.core.judging import Judge
 from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
 from monitor.core.notices import Grade, Notice, Reading, Saved, Target
 from monitor.core.routing import Channel
-from monitor.core.rules import Globs, Rule, Severity
+from monitor.core.rules import Globs, Severity
 from tests.core.worlds import (
     EPOCH,
     at,
@@ -49,9 +49,9 @@ NONE, INFO, WARNING, CRITICAL = Severity
 RULES = (
     rule(
         "distance",
-        level(INFO, "liquidation_distance < 20%", on=15, off=60, band="0.1"),
-        level(WARNING, "liquidation_distance < 10%", on=15, off=60, band="0.1"),
-        level(CRITICAL, "liquidation_distance < 5%", off=60, band="0.1"),
+        level(INFO, "liquidation_distance < 20%", on=3, off=6, band="0.1"),
+        level(WARNING, "liquidation_distance < 10%", on=3, off=6, band="0.1"),
+        level(CRITICAL, "liquidation_distance < 5%", off=6, band="0.1"),
         repeat=60_000,
     ),
     rule("room", level(WARNING, "margin_room < 50%"), level(CRITICAL, "margin_room <= 20%")),
@@ -189,7 +189,7 @@ class Exchange:
         return AccountChanged(self.name, stamp, stamp, self.seq, "ORDER", (balance,), tuple(rows))
 
 
-PAUSES = [0, 0, 0.5, 1, 1, 2, 5, 10, 15, 31, 61, 700]
+PAUSES = [0, 0, 0.5, 1, 1, 1, 2, 2, 3, 5, 5, 10, 15, 31, 61, 700]
 KINDS = (
     ["marks"] * 6 + ["poll"] * 5 + ["change"] * 2 + ["fell", "stood", "leverage", "jump", "woke"]
 )
@@ -309,7 +309,7 @@ class Run:
     @property
     def story(self) -> list[str]:
         return [
-            f"#{notice.number} {(notice.at - EPOCH) / 1000:g}s {notice.rule} {notice.target} "
+            f"#{notice.number} {(notice.at - EPOCH) / 1000:.10g}s {notice.rule} {notice.target} "
             f"{notice.kind} {notice.severity.word} {notice.reason} {notice.happening}"
             for notice in self.notices
         ]

@@ -20,8 +20,8 @@ from monitor.core.events import (
     StatusRow,
     Woke,
 )
-from monitor.core.language.compile import compile_condition
 from monitor.core.judging import look, reading
+from monitor.core.language.compile import compile_condition
 from monitor.core.metrics import METRICS, VOCABULARY, View
 from monitor.core.notices import AlertRecord, Notice, Reading, Saved, Target, TimerRecord, Told
 from monitor.core.portfolio import Account
@@ -237,7 +237,7 @@ class World:
     def story(self) -> list[str]:
         """Everything it told, each as "15s fired info"."""
         return [
-            f"{(notice.at - EPOCH) / 1000:g}s {notice.kind} {notice.severity.word}"
+            f"{(notice.at - EPOCH) / 1000:.10g}s {notice.kind} {notice.severity.word}"
             + (f" {notice.reason}" if notice.reason else "")
             + (f" {notice.happening}" if notice.happening else "")
             for notice in self.notices

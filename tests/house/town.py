@@ -138,7 +138,7 @@ class Town:
         service, store = self.open()
         self.service = service
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.run)
+            await nursery.start(service.run)
             yield service
             if crash:
                 nursery.cancel_scope.cancel("crash")

@@ -1,4 +1,4 @@
-"""Polls whole, and the vectors of protocol/usdm-futures.md §9.7 through an account."""
+"""Polls whole, and the vectors of docs/protocol.md §9.7 through an account."""
 
 from decimal import Decimal
 

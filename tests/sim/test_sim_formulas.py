@@ -1,4 +1,4 @@
-"""The vectors of protocol/usdm-futures.md §9.4 to §9.7, and the tables of §8.3."""
+"""The vectors of docs/protocol.md §9.4 to §9.7, and the tables of §8.3."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Signatures and times: the vectors and the rule of protocol/usdm-futures.md §3.3 and §3.5."""
+"""Signatures and times: the vectors and the rule of docs/protocol.md §3.3 and §3.5."""
 
 from typing import Any
 
