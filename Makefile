@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself; nothing but python3 (3.11 or newer), make and git is needed.
-.PHONY: help setup demo test check fmt
+.PHONY: help setup demo test check fmt bench
 BIN := .venv/bin
 # What takes a task_status: flake8-async then sees where `start_soon` is used in place of `start`.
 STARTABLE := run,listen,_carry,_serve,_stop_on_signal
@@ -8,6 +8,7 @@ help:
 	@echo "make demo    a leveraged account from calm to liquidation, no keys needed"
 	@echo "make test    every test, under five minutes on two cores"
 	@echo "make check   formatting, linters, types, floors and docs"
+	@echo "make bench   what has a budget, as ratios against a reference"
 	@echo "make fmt     let the formatter and the fixable lints have their way"
 
 setup:
@@ -30,3 +31,6 @@ check: setup
 fmt: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python bench/run.py
