@@ -924,7 +924,7 @@ _JOINT = re.compile(r"(?:[\s#*`,]|\b(?:and|to)\b)*")
 
 def citing_files() -> list[Path]:
     """List every file that may cite a document: sources, tests, rules, documents."""
-    folders = ("monitor", "tests", "scripts", "rules", "docs")
+    folders = ("monitor", "tests", "scripts", "bench", "rules", "docs")
     found = (path for folder in folders for path in (ROOT / folder).rglob("*"))
     kept = [path for path in found if path.suffix in {".py", ".md", ".toml"}]
     return sorted({*kept, *documents(), ROOT / "config.example.toml"})

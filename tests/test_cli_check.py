@@ -288,7 +288,7 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:
-    """`marginwatch --version` has a budget: design §10."""
+    """`marginwatch --version` has a budget: what it imports is counted."""
     code = (
         "import sys, monitor.cli; "
         "print(sorted({'trio', 'pydantic', 'apprise', 'tomli', 'decimal'} & set(sys.modules)))"

@@ -31,13 +31,17 @@ def test_relative_links_lead_somewhere() -> None:
     assert list(check_docs.broken_links()) == []
 
 
+def test_citations_name_a_document_and_a_section_of_it() -> None:
+    assert list(check_docs.wrong_citations()) == []
+
+
 def test_the_readme_is_no_manual() -> None:
     assert list(check_docs.long_readme()) == []
 
 
 def test_no_check_is_forgotten_here() -> None:
     seen = {"stale_parts", "wrong_examples", "wrong_commands", "undocumented"}
-    seen |= {"wrong_rule_pages", "broken_links", "long_readme"}
+    seen |= {"wrong_rule_pages", "broken_links", "wrong_citations", "long_readme"}
     assert {check.__name__ for check in check_docs.CHECKS.values()} == seen
 
 
@@ -122,6 +126,71 @@ def test_links_that_lead_nowhere_are_found(elsewhere: Path) -> None:
         f"{where}: the link c.md leads to no file",
         f"{where}: the link b.md#three leads to no heading",
     ]
+
+
+@pytest.fixture
+def citing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that cites, beside a numbered document, `wire.md`, and one without numbers."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "wire.md").write_text("# Wire\n## 5. Events\n### 5.1 Balances\n## 6. Polls\n")
+    (docs / "why.md").write_text("# Why\n## The flow\n")
+    path = tmp_path / "code.py"
+    monkeypatch.setattr(check_docs, "DOCS", docs)
+    monkeypatch.setattr(check_docs, "citing_files", lambda: [path])
+    return path
+
+
+SIGN = "\N{SECTION SIGN}"
+
+
+def spelled(text: str) -> str:
+    """Write a citation out; as it is, an example here would be taken for one of ours."""
+    return text.replace("@", SIGN).replace("~", "docs/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("~wire.md @5", id="a section"),
+        pytest.param("see `~wire.md` @5.1, @5 and @6", id="several"),
+        pytest.param("# ~wire.md @5 to @5.1,\n# @6 here", id="over the end of a line"),
+        pytest.param("sections are those of ~wire.md\n(@5.1)", id="of what was named before"),
+        pytest.param("~wire.md, ~why.md\n(@5.1)", id="of the one with numbers"),
+        pytest.param("as in ~why.md", id="no section"),
+    ],
+)
+def test_a_citation_that_leads_somewhere_passes(citing: Path, text: str) -> None:
+    citing.write_text(spelled(text))
+    assert list(check_docs.wrong_citations()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        pytest.param("~wire.md @7", 1, "~wire.md has no section 7", id="no such section"),
+        pytest.param("\n~wire.md @5, @5.2", 2, "~wire.md has no section 5.2", id="second"),
+        pytest.param("~wire.md\n(@51)", 2, "~wire.md has no section 51", id="later"),
+        pytest.param("~why.md @5", 1, "~why.md has no section 5", id="without numbers"),
+        pytest.param("~gone.md", 1, "there is no ~gone.md", id="no such document"),
+        pytest.param("(@5)", 1, "@5 of which document? Write docs/….md @5", id="of nothing"),
+    ],
+)
+def test_a_citation_that_leads_nowhere_is_found(
+    citing: Path, text: str, line: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_docs, "ROOT", citing.parent)
+    citing.write_text(spelled(text))
+    assert list(check_docs.wrong_citations()) == [f"code.py:{line}: {spelled(said)}"]
+
+
+def test_a_numbered_document_may_cite_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"## 1. One\nas {SIGN}2 says\n## 2. Two\n{SIGN}3\n")
+    monkeypatch.setattr(check_docs, "citing_files", lambda: [page])
+    assert list(check_docs.wrong_citations()) == [f"{page}:4: {page} has no section 3"]
 
 
 def test_a_stale_part_is_found_and_written_anew(

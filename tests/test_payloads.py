@@ -866,7 +866,7 @@ def test_an_unknown_field_at_any_object_changes_nothing(name: str) -> None:
     assert decode(name, everywhere) == known
 
 
-# What the protocol notes (§5.1) say may be missing from ACCOUNT_UPDATE: where it stands, a value to
+# What may be missing from ACCOUNT_UPDATE (docs/protocol.md §5.1): where it stands, a value to
 # stand there first where the payload of 2020 has none, and our name for it ("": it is not read).
 MAY_BE_MISSING = {
     "bep": ("P", "11450.5", "break_even_price"),
@@ -914,8 +914,8 @@ def test_an_event_without_position_rows_changes_balances_alone(name: str) -> Non
     assert told(payload) == nothing_but({**only, "asset_keys": spelled["asset_keys"]})
 
 
-# What v1 answers have and v2 answers (or an address without rate limits) have not: protocol §3.2,
-# §6.3, §6.4. Where it stands in `result`, the fields, and our names for those that are read.
+# What v1 answers have and v2 answers (or an address without rate limits) have not: docs/protocol.md
+# §3.2, §6.3, §6.4. Where it stands in `result`, the fields, and our names for those that are read.
 V1_ALONE: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "position": (
         "",

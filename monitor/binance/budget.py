@@ -2,7 +2,7 @@
 
 A refusal by 429 or 418 closes the gate until it says; every request and every dial passes the
 gate first, because a reconnect costs weight too and one during a ban lengthens it. Accounts that
-share an address may share one `Budget` (the weight budget of design §5 will live here).
+share an address may share one `Budget` (a budget that stretches polls is not built yet).
 """
 
 import re

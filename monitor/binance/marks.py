@@ -1,7 +1,7 @@
 """The process's one mark price socket: the symbols held, newest price of each.
 
-A socket that acknowledges SUBSCRIBE and then says nothing is a known way to be blind (protocol
-§1.2), so nothing but a mark price counts as a sign of life here.
+A socket that acknowledges SUBSCRIBE and then says nothing is a known way to be blind
+(docs/protocol.md §1.2), so nothing but a mark price counts as a sign of life here.
 """
 
 import json

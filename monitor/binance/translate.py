@@ -1,9 +1,9 @@
 """Binance's messages into our events, pure.
 
 Two times come out of every message: `at` is the exchange's `E` on our clock, `time` is its own
-stamp, `T` where there is one. Prices of 0 mean what semantics.md says they mean, and that is for
+stamp, `T` where there is one. Prices of 0 mean what docs/semantics.md says, and that is for
 the core to decide: they pass. Symbols of COIN-M (`BTCUSD_PERP`) belong to another venue and pass
-by: since 2026-06-30 they may appear on the same stream (protocol §1.5).
+by: since 2026-06-30 they may appear on the same stream (docs/protocol.md §1.5).
 """
 
 import re
@@ -45,7 +45,7 @@ _MARGIN_TYPES: dict[str | bool | None, str] = {
 _EIGHT_DECIMALS = Decimal("1E-8")
 
 # By client order id, the order in which they are tried; None: closed by force, but no happening of
-# ours yet. Source: protocol §5.4, Binance's "Event: Order Update", read 2026-05-28.
+# ours yet. Source: docs/protocol.md §5.4, Binance's "Event: Order Update", read 2026-05-28.
 _FORCED = (
     ("autoclose-", "liquidation"),
     ("adl_autoclose", "adl"),
@@ -319,7 +319,7 @@ def inferred_settings(rows: Iterable[wire_api.Position]) -> tuple[SettingRow, ..
 
         leverage = round(|notional| / positionInitialMargin);  isolated iff isolatedWallet ≠ 0
 
-    Only positions held tell; both are exact on recorded rows (protocol §6.3).
+    Only positions held tell; both are exact on recorded rows (docs/protocol.md §6.3).
     """
     return _one_per_symbol((row for row in rows if Decimal(row.quantity)), _inferred)
 

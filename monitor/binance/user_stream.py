@@ -5,9 +5,9 @@
       └───────────────────────────────────────────────────────────────────────────────────────┘
     after 23 h, or when the server shuts down: a second socket is opened before the first is left
 
-A socket that opens proves nothing: a made-up listen key gets a healthy one too (protocol §1.4). So
-it counts as good at its first event, or when it has answered a ping. The key is never stopped:
-that would end the stream of every other program on the account.
+A socket that opens proves nothing: a made-up listen key gets a healthy one too (docs/protocol.md
+§1.4). So it counts as good at its first event, or when it has answered a ping. The key is never
+stopped: that would end the stream of every other program on the account.
 """
 
 from collections.abc import Callable

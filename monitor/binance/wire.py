@@ -11,7 +11,7 @@ NaN, no `1_000`, no exponents. `translate` makes Decimals of them; that is half 
 pydantic do it (8 against 17 µs for an ACCOUNT_UPDATE with six positions).
 
 Source: developers.binance.com, derivatives/usds-margined-futures, user-data-streams and
-websocket-market-streams, read 2026-05-28; sections (§) are those of our protocol notes.
+websocket-market-streams, read 2026-05-28; sections (§) are of docs/protocol.md.
 """
 
 import re

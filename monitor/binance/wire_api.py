@@ -3,8 +3,8 @@
 The envelope and the results; the conventions are those of `wire`.
 
 Source: developers.binance.com, derivatives/usds-margined-futures, websocket-api-general-info,
-account/websocket-api and trade/websocket-api, read 2026-05-28; sections (§) are those of our
-protocol notes.
+account/websocket-api and trade/websocket-api, read 2026-05-28; sections (§) are those of
+docs/protocol.md.
 """
 
 from collections.abc import Iterable
@@ -72,7 +72,7 @@ _UNREALIZED = AliasChoices("unRealizedProfit", "unrealizedProfit")
 
 
 class Position(Wire):
-    """A row of `account.position` (§6.1-6.3).
+    """A row of `account.position` (§6.1 to §6.3).
 
     v1: all symbols, with leverage and margin type. v2: symbols with a position or an open order,
     with margins and `adl`.

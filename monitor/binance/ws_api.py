@@ -132,7 +132,11 @@ class Requests:
 
 
 def refusal(method: str, frame: wire_api.ApiAnswer) -> ExchangeRefused:
-    """Make an exception of an error answer; the code decides, not the status (protocol §7.4)."""
+    """Make an exception of an error answer; the code decides, not the status.
+
+    Source:
+        docs/protocol.md §7.4.
+    """
     error = frame.error or wire_api.ApiError()
     told = error.data.retry_after if error.data is not None else None
     retry_at = told if told is not None else banned_until(error.message)

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 class House(click.Group):
-    """A group of commands that ends as the design says."""
+    """A group of commands that ends with the exit codes above."""
 
     def main(
         self,

@@ -188,11 +188,9 @@ class Alert:
             changed |= (state, passed, since) != (switch.state, switch.passed, switch.since)
         return changed
 
-    def clear(self) -> bool:
-        """Put every switch off: the target is gone. Returns whether anything changed."""
-        changed = not self.idle
+    def clear(self) -> None:
+        """Put every switch off: the target is gone."""
         self.switches = tuple(Switch(switch.level) for switch in self.switches)
-        return changed
 
     def due(self, ticks: int) -> int | None:
         """Tell the next instant at which a delay passes; None where no delay runs."""

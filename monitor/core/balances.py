@@ -6,7 +6,8 @@ from monitor.core import rows
 from monitor.core.events import AccountChanged, BalanceRow, PollAnswered
 from monitor.core.liquidation import ZERO
 from monitor.core.pools import worth
-from monitor.core.portfolio import Account, KeyState
+from monitor.core.portfolio import Account
+from monitor.core.positions import KeyState
 
 
 def merge_balance(account: Account, row: BalanceRow, event: AccountChanged, at: int) -> None:

@@ -5,7 +5,7 @@ those alone. What events told meanwhile comes in when the price is carried on: K
 the leg, so an answer that a fill overtook is as good a basis as any other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ from monitor.core.liquidation import (
     slope,
 )
 from monitor.core.pools import USD, worth
-from monitor.core.portfolio import Account, Basis, Key
+from monitor.core.portfolio import Account
+from monitor.core.positions import Basis, Key
 from monitor.core.rows import margin_asset, margin_type, polled_rate
 
 NEAR = Decimal("0.5")
@@ -36,13 +37,17 @@ class _Group(NamedTuple):
     """"" for an isolated position."""
 
 
+_Parts = list[tuple[_Group, Decimal | None]]
+"""What each group adds to the others: uPnL − maintenance at the poll."""
+
+
 def rebase(account: Account, poll: PollAnswered) -> list[Remark]:
     """Compare our liquidation prices with the exchange's, and take its figures over."""
     if poll.positions is None:
         return []
     held = {account.group_of(holding.position) for holding in account.holdings.values()}
     groups = _groups(account, poll.positions)
-    others = _polled_sums(account, groups)
+    parts = [(group, _part(account, group)) for group in groups]
     remarks: list[Remark] = []
     for group in groups:
         price = group.rows[0].liquidation_price
@@ -50,7 +55,7 @@ def rebase(account: Account, poll: PollAnswered) -> list[Remark]:
         known = [leg for leg in legs if leg is not None]
         if group.key not in held or price is None or len(known) < len(legs):
             continue
-        money = _money(account, poll, group, others)
+        money = _money(account, poll, group, parts)
         if money is None:
             continue
         _take(account, group, price, known, money, remarks)
@@ -83,44 +88,41 @@ def _leg(account: Account, row: PositionRow) -> Leg | None:
     return Leg(row.quantity, row.entry_price, rate, amount)
 
 
-def _polled_sums(
-    account: Account, groups: Iterable[_Group]
-) -> Mapping[str, list[tuple[str, Decimal]] | None]:
-    """Collect per pool what each cross symbol adds to the others: uPnL − maintenance at the poll.
+def _part(account: Account, group: _Group) -> Decimal | None:
+    """Compute uPnL − maintenance of a group at the poll; None where a row leaves one out.
 
-    Marks may have moved since the poll. None for a pool in which a row leaves one of the two out.
+    Marks may have moved since the poll: the exchange's figure was true with these.
     """
-    sums: dict[str, list[tuple[str, Decimal]] | None] = {}
-    for group in groups:
-        of_pool = sums.setdefault(group.pool, [])
-        for row in group.rows:
-            pnl, maintenance = row.unrealized_pnl, row.maintenance_margin
-            part = None if pnl is None or maintenance is None else pnl - maintenance
-            if account.multi_assets:
-                price = account.prices.get(margin_asset(account, row, None))
-                part = worth(part, price)
-            if part is None:
-                sums[group.pool] = of_pool = None
-            elif of_pool is not None:
-                of_pool.append((row.symbol, part))
-    return sums
+    total = ZERO
+    for row in group.rows:
+        if row.unrealized_pnl is None or row.maintenance_margin is None:
+            return None
+        part: Decimal | None = row.unrealized_pnl - row.maintenance_margin
+        if account.multi_assets:
+            part = worth(part, account.prices.get(margin_asset(account, row, None)))
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def _money(
-    account: Account,
-    poll: PollAnswered,
-    group: _Group,
-    sums: Mapping[str, list[tuple[str, Decimal]] | None],
+    account: Account, poll: PollAnswered, group: _Group, parts: _Parts
 ) -> tuple[Decimal, Decimal] | None:
     """Give the wallet behind a group and what the others added, both as the poll shows them."""
     if not group.pool:
         wallet = group.rows[0].isolated_wallet
         return None if wallet is None else (wallet, ZERO)
-    of_pool = sums[group.pool]
     wallet = _polled_wallet(account, poll, group.pool)
-    if wallet is None or of_pool is None:
+    if wallet is None:
         return None
-    return wallet, sum((part for symbol, part in of_pool if symbol != group.key[0]), ZERO)
+    others = ZERO
+    for other, part in parts:
+        if other.pool == group.pool and other is not group:
+            if part is None:
+                return None
+            others += part
+    return wallet, others
 
 
 def _polled_wallet(account: Account, poll: PollAnswered, asset: str) -> Decimal | None:

@@ -4,6 +4,7 @@ A `View` is one target at one instant. None is unknown, ABSENT has no meaning fo
 infinite is a Decimal.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from monitor.core.events import Now
@@ -11,7 +12,8 @@ from monitor.core.freshness import NEVER
 from monitor.core.language.truth import ABSENT, Missing
 from monitor.core.liquidation import ZERO, distance
 from monitor.core.pools import Pool
-from monitor.core.portfolio import Account, Holding
+from monitor.core.portfolio import Account
+from monitor.core.positions import Holding
 
 INFINITE = Decimal("Infinity")
 
@@ -21,7 +23,7 @@ Figure = Decimal | str | int | Missing | None
 class View:
     """One target at one instant: what metrics are computed from."""
 
-    __slots__ = ("_pool", "account", "asset", "holding", "now")
+    __slots__ = ("_figures", "_pool", "account", "asset", "gaps", "holding", "now")
 
     def __init__(
         self, account: Account, now: Now, *, holding: Holding | None = None, asset: str = ""
@@ -31,6 +33,19 @@ class View:
         self.holding = holding
         self.asset = account.pool_of(holding.position) if holding is not None else asset
         self._pool: Pool | None = None
+        self._figures: dict[str, Figure] = {}
+        self.gaps = False
+        """Whether a figure that was asked for is unknown or has no meaning."""
+
+    def figure(self, name: str, compute: "Callable[[View], Figure]") -> Figure:
+        """Compute a metric, once for all the rules that read it."""
+        figures = self._figures
+        if name in figures:
+            return figures[name]
+        figure = figures[name] = compute(self)
+        if figure is None or figure is ABSENT:
+            self.gaps = True
+        return figure
 
     @property
     def held(self) -> Holding:

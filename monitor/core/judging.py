@@ -18,7 +18,8 @@ from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
 from monitor.core.language.units import Scope, Unit
 from monitor.core.metrics import AGE_BASES, METRICS, Figure, Metric, View, metrics_of
 from monitor.core.notices import Grade, Reading, Target
-from monitor.core.portfolio import Account, Holding
+from monitor.core.portfolio import Account
+from monitor.core.positions import Holding
 from monitor.core.rules import Rule
 
 _POOL_INPUTS = int(Rest.POOL_DATA | Rest.RATES | Rest.CROSS_MARKS | Rest.ALL_MARKS)
@@ -60,6 +61,8 @@ class Judge:
     """A rule, prepared for judging."""
 
     __slots__ = (
+        "_exacts",
+        "_figures",
         "ages",
         "levels",
         "metrics",
@@ -83,10 +86,17 @@ class Judge:
             (level.condition, places(level.condition), level.relaxed, places(level.relaxed))
             for level in rule.levels
         )
+        self._figures = tuple((metric.name, metric.compute) for metric in self.metrics)
+        everything = tuple(range(len(names)))
+        self._exacts = tuple(
+            (condition.exact, None if taken == everything else taken)
+            for condition, taken, _, _ in self.levels
+        )
+        # Plain integers: the operators of IntFlag cost more than all the rest of a judgement.
         self.rests = self.rests_cross = 0
         for metric in self.metrics:
-            self.rests |= metric.rests
-            self.rests_cross |= metric.rests_cross
+            self.rests |= int(metric.rests)
+            self.rests_cross |= int(metric.rests_cross)
         # A rule on an isolated position may read figures of its pool all the same.
         self.reads_pool = bool((self.rests | self.rests_cross) & _POOL_INPUTS)
         # Ages of the account move with every mark that it holds.
@@ -100,13 +110,25 @@ class Judge:
         """Tell all that its conditions rest on, as bits of `Rest`."""
         return self.rests_cross if cross else self.rests
 
+    def quiet(self, sight: Sight) -> bool:
+        """Tell whether no level is raw true: all that matters where no alert stands."""
+        view = sight.view
+        figures = [view.figure(name, compute) for name, compute in self._figures]
+        if view.gaps or sight.aged & (self.rests_cross if sight.cross else self.rests):
+            return Truth.TRUE not in self.truths(sight, relaxed=False)
+        try:
+            for exact, places in self._exacts:
+                if exact(*figures) if places is None else exact(*[figures[at] for at in places]):
+                    return False
+        except ArithmeticError:
+            return Truth.TRUE not in self.truths(sight, relaxed=False)
+        return True
+
     def truths(self, sight: Sight, *, relaxed: bool) -> list[Truth]:
         """Judge every level by itself, by rising severity."""
-        figures = [metric.compute(sight.view) for metric in self.metrics]
-        rests = self.rests_of(cross=sight.cross)
-        if not sight.aged & rests and not any(
-            figure is None or figure is ABSENT for figure in figures
-        ):
+        view = sight.view
+        figures = [view.figure(name, compute) for name, compute in self._figures]
+        if not view.gaps and not sight.aged & (self.rests_cross if sight.cross else self.rests):
             return [self._decide(level, figures, relaxed=relaxed) for level in self.levels]
         values = [
             _value(figure, sight, metric, relaxed=relaxed)
@@ -127,7 +149,7 @@ class Judge:
         *,
         relaxed: bool,
     ) -> Truth:
-        condition, places = level[2:] if relaxed else level[:2]
+        condition, places = (level[2], level[3]) if relaxed else (level[0], level[1])
         arguments = [figures[place] for place in places]
         try:
             return Truth.TRUE if condition.exact(*arguments) else Truth.FALSE
@@ -172,6 +194,8 @@ def _value(figure: Figure, sight: Sight, metric: Metric, *, relaxed: bool) -> Va
 
 def worst(truths: list[Truth]) -> list[Truth]:
     """Turn truths of each level into "this level's condition or any higher one's"."""
+    if len(truths) == 1:
+        return truths
     result: list[Truth] = []
     above = Truth.FALSE
     for truth in reversed(truths):

@@ -53,11 +53,14 @@ def slope(legs: Iterable[Leg]) -> Decimal:
     return total
 
 
+def cost(legs: Iterable[Leg]) -> Decimal:
+    """Compute Σ q·entry, in the margin asset."""
+    return sum((leg.quantity * leg.entry_price for leg in legs), ZERO)
+
+
 def backing(liquidation_price: Decimal, legs: Sequence[Leg]) -> Decimal:
     """Read K, the money behind the legs, out of a liquidation price."""
-    return liquidation_price * slope(legs) + sum(
-        (leg.quantity * leg.entry_price for leg in legs), ZERO
-    )
+    return liquidation_price * slope(legs) + cost(legs)
 
 
 def backing_from_parts(wallet: Decimal, others: Decimal, legs: Sequence[Leg]) -> Decimal:
@@ -73,10 +76,14 @@ def backing_from_parts(wallet: Decimal, others: Decimal, legs: Sequence[Leg]) ->
 
 def liquidation_price(k: Decimal, legs: Sequence[Leg]) -> Decimal | None:
     """Compute the price at which the legs are liquidated; None where there is no such price."""
-    denominator = slope(legs)
-    if not denominator:
+    return price_of(k, slope(legs), cost(legs))
+
+
+def price_of(k: Decimal, legs_slope: Decimal, legs_cost: Decimal) -> Decimal | None:
+    """Compute the liquidation price from what the legs add up to; None where there is none."""
+    if not legs_slope:
         return None
-    price = (k - sum((leg.quantity * leg.entry_price for leg in legs), ZERO)) / denominator
+    price = (k - legs_cost) / legs_slope
     return price if price > 0 else None
 
 

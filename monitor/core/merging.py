@@ -31,7 +31,8 @@ from monitor.core.events import (
     Remark,
 )
 from monitor.core.liquidation import ZERO
-from monitor.core.portfolio import Account, Holding, Key, KeyState, Position
+from monitor.core.portfolio import Account
+from monitor.core.positions import Holding, Key, KeyState, Position
 
 ASK_AGAIN = 1_000
 """Milliseconds after which a doubtful answer is asked for again."""

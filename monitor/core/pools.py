@@ -13,7 +13,7 @@ from monitor.core.freshness import ALWAYS, NEVER
 from monitor.core.liquidation import ZERO
 
 if TYPE_CHECKING:
-    from monitor.core.portfolio import Holding
+    from monitor.core.positions import Holding
 
 USD = "USD"
 """The pool of an account in multi-assets mode."""
@@ -23,7 +23,7 @@ ONE = Decimal(1)
 
 @dataclass(slots=True)
 class Pool:
-    """The totals of one pool now; None is unknown. See semantics of the metrics table."""
+    """The totals of one pool now; None is unknown (docs/semantics.md §2)."""
 
     asset: str
     wallet: Decimal | None = None

@@ -9,7 +9,8 @@ from decimal import Decimal
 from monitor.core.events import AssetRow, BalanceRow, PositionRow
 from monitor.core.freshness import NEVER
 from monitor.core.liquidation import ZERO
-from monitor.core.portfolio import Account, Balance, Position
+from monitor.core.portfolio import Account
+from monitor.core.positions import Balance, Position
 
 DUST = Decimal("0.000001")
 """Balances that differ by less are equal."""
@@ -100,7 +101,7 @@ def margin_type(row: PositionRow, before: Position | None = None) -> str:
         return row.margin_type
     if row.isolated_wallet is None and before is not None:
         return before.margin_type
-    # A held position is isolated iff it has a wallet of its own (protocol §6.3).
+    # A held position is isolated iff it has a wallet of its own (docs/protocol.md §6.3).
     return "isolated" if row.isolated_wallet else "cross"
 
 

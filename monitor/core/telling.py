@@ -153,8 +153,8 @@ class Teller:
     def finish(self, alert: Alert, reason: str, now: Now, outcome: Outcome) -> None:
         """End an alert whose target or rule is gone."""
         before = alert.level
-        if alert.clear():
-            outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
+        alert.clear()
+        outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
         if before is not Severity.NONE:
             self.ended(alert, before, reason, now, outcome)
 

@@ -8,12 +8,13 @@ numbers as judging only what was touched.
 from collections.abc import Iterable, Sequence
 
 from monitor.core.agenda import Agenda
-from monitor.core.alerts import TRUE, Alert
+from monitor.core.alerts import Alert
 from monitor.core.events import Now
 from monitor.core.judging import Sight, Watch, look, worst
 from monitor.core.language.units import Scope
 from monitor.core.merging import Touched
-from monitor.core.portfolio import Account, Holding
+from monitor.core.portfolio import Account
+from monitor.core.positions import Holding
 from monitor.core.telling import JUDGE, Outcome, Teller
 from monitor.core.watching import Watching
 
@@ -116,18 +117,15 @@ class Verdicts:
             self._judge(watch, sight, now, outcome)
 
     def _judge(self, watch: Watch, sight: Sight, now: Now, outcome: Outcome) -> None:
-        judge = watch.judge
-        raws = worst(judge.truths(sight, relaxed=False))
+        judge, alert = watch.judge, watch.alert
         if judge.ages:
             self._agenda.put(("age", watch), judge.next_age(sight.view), JUDGE)
-        alert = watch.alert
         if alert is None:
-            if TRUE not in raws:
+            if judge.quiet(sight):
                 return
             alert = watch.alert = Alert(judge.rule, watch.target)
-            relaxeds = raws  # every switch is off: nobody looks at them
-        else:
-            relaxeds = worst(judge.truths(sight, relaxed=True))
+        raws = worst(judge.truths(sight, relaxed=False))
+        relaxeds = worst(judge.truths(sight, relaxed=True))
         before = alert.level
         changed = alert.step(raws, relaxeds, now)
         if alert.waits_for_fresh and not sight.aged & judge.rests_of(cross=sight.cross):

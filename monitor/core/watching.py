@@ -12,7 +12,8 @@ from monitor.core.judging import Judge, Watch
 from monitor.core.language.units import Scope
 from monitor.core.merging import ASK_AGAIN, Touched
 from monitor.core.notices import Target
-from monitor.core.portfolio import Account, Holding, Position
+from monitor.core.portfolio import Account
+from monitor.core.positions import Holding, Position
 from monitor.core.telling import JUDGE, REST, Outcome, Teller
 
 Watches = tuple[Watch, ...]

@@ -1,4 +1,4 @@
-"""Binance's own example messages, from the protocol notes §4-6, one constant each."""
+"""Binance's own example messages, from docs/protocol.md §4 to §6, one constant each."""
 
 ACCOUNT_UPDATE = """{"e": "ACCOUNT_UPDATE", "E": 1564745798939, "T": 1564745798938, "a": {
 "m": "ORDER",
@@ -60,7 +60,7 @@ ORDER = """{"e": "ORDER_TRADE_UPDATE", "E": 1568879465651, "T": 1568879465650, "
 
 
 def order(client_id: str, **changed: str) -> str:
-    """An ORDER_TRADE_UPDATE of a forced order, as in the fixtures of protocol §5.4."""
+    """An ORDER_TRADE_UPDATE of a forced order, as in the fixture of docs/protocol.md §5.4."""
     fields = {
         "s": '"BTCUSDT"', "S": '"SELL"', "o": '"LIMIT"', "q": '"0.014"', "p": '"9910.00"',
         "ap": '"9910.12"', "x": '"CALCULATED"', "X": '"FILLED"', "i": "8886999",

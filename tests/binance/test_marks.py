@@ -263,7 +263,7 @@ async def test_a_refused_subscription_is_told(
 
 
 async def test_an_acknowledgement_is_no_sign_of_life(autojump_clock: MockClock) -> None:
-    """An unrouted socket acknowledges and stays silent for ever (protocol §1.2)."""
+    """An unrouted socket acknowledges and stays silent for ever (docs/protocol.md §1.2)."""
     async with at_desk() as (prices, desk):
         prices.stream.hold(frozenset({"BTCUSDT"}))
         for _ in range(9):

@@ -1,4 +1,4 @@
-"""Signatures against the vectors of the protocol notes §3.3."""
+"""Signatures against the vectors of docs/protocol.md §3.3."""
 
 import pytest
 

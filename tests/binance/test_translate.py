@@ -321,7 +321,7 @@ def test_v2_rows_carry_everything() -> None:
     )
     unsaid = {field.name for field in fields(comp) if getattr(comp, field.name) is None}
     assert unsaid == {"margin_type"}
-    # Leverage 20 on both is what the recorded accounts were set to (protocol §6.3).
+    # Leverage 20 on both is what the recorded accounts were set to (docs/protocol.md §6.3).
     assert translate.inferred_settings(rows) == (
         SettingRow("ADAUSDT", 20, "cross"),
         SettingRow("COMPUSDT", 20, "isolated"),

@@ -151,3 +151,17 @@ def test_a_comparison_with_what_has_no_meaning_is_false() -> None:
     world.tell(0, poll(0, position()))
     assert truths(world, "isolated_margin < 1000000", relaxed=False) == [FALSE]
     assert truths(world, "not isolated_margin < 1000000", relaxed=False) == [FALSE]
+
+
+@pytest.mark.parametrize(
+    ("wallet", "expected"), [pytest.param("1000", FALSE, id="known"), ("100000", UNKNOWN)]
+)
+def test_arithmetic_that_gives_no_number_is_unknown(wallet: str, expected: Truth) -> None:
+    """Infinite − infinite: the distance of a position without a liquidation price."""
+    world = World()
+    world.tell(0, poll(0, position(liq="54000" if wallet == "1000" else "0"), wallet=wallet))
+    text = "liquidation_distance - liquidation_distance > 0%"
+    assert truths(world, text, relaxed=False) == [expected]
+    spoken = World(rule("odd", level(Severity.INFO, text)))
+    spoken.tell(0, poll(0, position(liq="0"), wallet="100000"))
+    assert spoken.story == []

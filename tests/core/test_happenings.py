@@ -1,6 +1,6 @@
 """Happenings: told once, repeats summed up."""
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -16,6 +16,8 @@ from monitor.core.notices import Target
 from monitor.core.routing import Channel
 from monitor.core.rules import Globs, Severity
 from tests.core.worlds import EPOCH, World, at, happening_rule, poll, position
+
+D = Decimal
 
 FORCED = happening_rule("forced", "liquidation", "adl")
 TARGET = Target("main", "BTCUSDT", "BOTH", "long")

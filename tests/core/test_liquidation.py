@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given
@@ -19,14 +19,17 @@ from monitor.core.liquidation import (
     slope,
     unrealized_pnl,
 )
-from monitor.core.portfolio import Account, Balance, Basis, Holding, Position
+from monitor.core.portfolio import Account
+from monitor.core.positions import Balance, Basis, Holding, Position
 from tests.core.worlds import World, change, filled, marks, money, poll, position
+
+D = Decimal
 
 NONE = D("Infinity")
 
 
 def exact(wallet: D, others: D, legs: Sequence[Leg]) -> D | None:
-    """The formula as the protocol document writes it (§9.2), side by side with ours."""
+    """The formula as docs/protocol.md §9.2 writes it, side by side with ours."""
     numerator = wallet + others
     denominator = D(0)
     for leg in legs:
@@ -61,7 +64,7 @@ FAQ = "1535443.01"
     ],
 )
 def test_the_official_example(wallet: str, others: str, own: Leg, expected: str) -> None:
-    """Protocol §9.4, numbers of Binance's own FAQ."""
+    """docs/protocol.md §9.4, numbers of Binance's own FAQ."""
     price = price_from(wallet, others, own)
     assert price is not None
     assert price.quantize(D("1e-8")) == D(expected)
@@ -93,7 +96,7 @@ def test_the_official_example_margins() -> None:
     ],
 )
 def test_small_vectors(size: str, entry: str, leverage: int, expected: str) -> None:
-    """Protocol §9.5."""
+    """docs/protocol.md §9.5."""
     wallet = abs(D(size)) * D(entry) / leverage
     price = price_from(str(wallet), "0", leg(size, entry, "0.01", "0.01"))
     assert price is not None
@@ -101,7 +104,7 @@ def test_small_vectors(size: str, entry: str, leverage: int, expected: str) -> N
 
 
 def test_a_recorded_liquidation_fits_together() -> None:
-    """Protocol §9.6: the price of the liquidation order is the bankruptcy price of our K."""
+    """docs/protocol.md §9.6: the liquidation order's price is the bankruptcy price of our K."""
     rate = D("0.147132") / D("9.8088")
     short = [Leg(D("-33.5"), D("0.2927"), rate)]
     k = backing(D("0.29411212"), short)
@@ -139,7 +142,7 @@ W2_BTC, W2_ETH = leg("2", "50000", ".005", "50"), leg("-10", "3000", ".004")
     ],
 )
 def test_worked_examples(wallet: str, others: str, legs: list[Leg], expected: str) -> None:
-    """Protocol §9.7."""
+    """docs/protocol.md §9.7."""
     price = price_from(wallet, others, *legs)
     assert price is not None
     assert price.quantize(D("1e-8")) == D(expected)
@@ -316,7 +319,7 @@ def test_carrying_a_price_on_equals_the_exact_formula(
             assert carried[0] is None or carried[0] < D("1e-12")
         else:
             assert carried[0] is not None
-            assert abs(carried[0] - expected) <= D("1e-15") * max(expected, 1)
+            assert abs(carried[0] - expected) <= D("1e-15") * (1 + expected)
 
 
 def test_the_whole_way_from_a_poll_over_fills_and_marks() -> None:

@@ -1,7 +1,7 @@
-"""How events and polls become beliefs: semantics §2, row by row."""
+"""How events and polls become beliefs: docs/semantics.md §2, row by row."""
 
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -10,12 +10,12 @@ from monitor.core.events import (
     AssetRow,
     LeverageChanged,
     PollWanted,
-    StatusRow,
-    Totals,
 )
 from monitor.core.notices import Grade, Reading
 from monitor.core.rows import same_price
 from tests.core.worlds import World, at, change, filled, marks, money, poll, position
+
+D = Decimal
 
 
 def held(world: World) -> dict[tuple[str, str], tuple[str, str | None]]:
@@ -195,7 +195,7 @@ def test_an_overtaken_balance_stays_and_what_is_available_is_taken() -> None:
     world.tell(2, change(2.5, money("900")))
     world.tell(3, poll(2, position(), wallet="1000"))
     balance = world.account.balances["USDT"]
-    assert (balance.wallet, balance.available) == (900, 1000)
+    assert (balance.wallet, balance.available) == (D(900), D(1000))
     assert asked(world, 3) == [PollWanted("main", 3_000 + AGAIN)]
 
 
@@ -243,105 +243,6 @@ def test_a_row_older_than_the_event_with_the_same_quantity_is_applied() -> None:
     world.tell(3, poll(2.5, position(quantity="0.2", entry="60100", updated=4_000), after=1))
     assert held(world)[BOTH] == ("0.2", "60100")
     assert asked(world, 3) == []
-
-
-# ---------------------------------------------------------------- closed by polls
-
-
-def test_gone_from_two_complete_polls_is_closed_and_aged_in_between() -> None:
-    world = begun()
-    world.tell(10, poll(10))
-    assert held(world) == {BOTH: ("0.1", "60000")}
-    assert world.read("quantity", "BTCUSDT") == Reading(Grade.AGED, D("0.1"), 9_000)
-    assert world.read("position_count") == Reading(Grade.AGED, D(1), 9_000)
-    assert asked(world, 10) == [PollWanted("main", 10_000 + AGAIN)]
-    world.tell(11, poll(11))
-    assert held(world) == {}
-    assert [remark.counter for remark in world.remarks] == ["doubted_positions"]
-
-
-def test_zero_in_both_answers_is_as_good_as_gone() -> None:
-    world = begun()
-    flat = position(quantity="0", entry="0", liq="0")
-    world.tell(10, poll(10, flat))
-    world.tell(11, poll(11, flat))
-    assert held(world) == {}
-
-
-def test_back_in_the_second_poll_is_as_if_nothing_had_been() -> None:
-    world = begun()
-    world.tell(10, poll(10))
-    world.tell(11, poll(11, position()))
-    assert world.read("quantity", "BTCUSDT") == Reading(Grade.FRESH, D("0.1"), 0)
-    world.tell(20, poll(20))
-    assert held(world) == {BOTH: ("0.1", "60000")}
-
-
-def test_a_position_that_the_status_still_lists_is_not_closed() -> None:
-    world = begun()
-    still = (StatusRow("BTCUSDT", "BOTH", D("0.1")),)
-    world.tell(10, replace(poll(10), listed=still))
-    assert asked(world, 10) == [PollWanted("main", 10_000 + AGAIN)]
-    assert world.read("quantity", "BTCUSDT").grade is Grade.AGED
-    world.tell(11, poll(11))  # the first that misses it in both answers
-    assert held(world) == {BOTH: ("0.1", "60000")}
-    world.tell(12, replace(poll(12), listed=still))  # not in a row
-    world.tell(13, poll(13))
-    assert held(world) == {BOTH: ("0.1", "60000")}
-    world.tell(14, poll(14))
-    assert held(world) == {}
-
-
-@pytest.mark.parametrize(
-    "partial",
-    [
-        pytest.param({"complete": False}, id="not complete"),
-        pytest.param({"complete": False, "positions": None}, id="no positions"),
-        pytest.param({"complete": False, "listed": None}, id="no status"),
-        pytest.param({"complete": False, "assets": None, "listed": None}, id="empty positions"),
-    ],
-)
-def test_partial_answers_close_nothing_and_make_nothing_fresh(
-    partial: dict[str, object],
-) -> None:
-    world = begun()
-    for seconds in (10, 11, 20, 31):
-        world.tell(seconds, replace(poll(seconds), **partial))  # type: ignore[arg-type]  # fields
-    assert held(world) == {BOTH: ("0.1", "60000")}
-    assert world.account.stale_since == 31_000
-
-
-def test_rows_of_a_partial_answer_count_all_the_same() -> None:
-    world = begun()
-    world.tell(40, replace(poll(40, position(quantity="0.3")), complete=False, assets=None))
-    assert world.read("quantity", "BTCUSDT") == Reading(Grade.FRESH, D("0.3"), 0)
-    assert world.account.stale_since == 31_000
-
-
-def test_a_poll_before_the_opening_event_does_not_close() -> None:
-    world = World()
-    world.tell(1, poll(1))
-    world.tell(2, change(2, filled()))
-    world.tell(3, poll(1.5))
-    world.tell(4, poll(3.5, after=1))
-    assert held(world) == {BOTH: ("0.1", "60000")}
-
-
-def test_an_event_between_the_two_polls_begins_anew() -> None:
-    world = begun()
-    world.tell(10, poll(10))
-    world.tell(10.5, change(10.5, filled(quantity="0.2")))
-    world.tell(11, poll(11, after=1))
-    assert held(world) == {BOTH: ("0.2", "60000")}
-    world.tell(12, poll(12, after=1))
-    assert held(world) == {}
-
-
-def test_an_asset_that_an_answer_leaves_out_stays() -> None:
-    world = begun()
-    for seconds in (10, 11):
-        world.tell(seconds, replace(poll(seconds, position()), assets=()))
-    assert world.account.balances["USDT"].wallet == 1000
 
 
 # ---------------------------------------------------------------- single figures
@@ -421,7 +322,7 @@ def test_a_mark_that_is_no_price_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("one", "other", "expected"),
     [
         ("6563.66500", "6563.665", True),
         ("60000.5", "60000.54321", True),
@@ -434,114 +335,10 @@ def test_a_mark_that_is_no_price_is_not_taken() -> None:
     ],
 )
 def test_entry_prices_are_compared_to_the_shorter_precision(
-    one: str, other: str, same: bool
+    one: str, other: str, *, expected: bool
 ) -> None:
-    assert same_price(D(one), D(other)) is same
-    assert same_price(D(other), D(one)) is same
-
-
-# ---------------------------------------------------------------- liquidation prices of polls
-
-
-def test_no_liquidation_price_means_none() -> None:
-    world = World()
-    world.tell(1, poll(1, position(liq="0"), wallet="100000"))
-    assert world.read("liquidation_price", "BTCUSDT") == Reading(Grade.ABSENT)
-    assert world.read("liquidation_distance", "BTCUSDT").value == D("Infinity")
-
-
-def test_no_liquidation_price_is_not_believed_where_our_own_is_near() -> None:
-    world = World()
-    for seconds in (1, 11):
-        world.tell(seconds, poll(seconds, position(liq="0"), wallet="1000"))
-        assert world.read("liquidation_price", "BTCUSDT") == Reading(Grade.UNKNOWN, None, 0)
-        assert world.read("liquidation_distance", "BTCUSDT").grade is Grade.UNKNOWN
-    said = [(remark.level, remark.counter) for remark in world.remarks]
-    assert said == [
-        ("warning", "liquidation_prices_doubted"),
-        ("debug", "liquidation_prices_doubted"),
-    ]
-    world.tell(21, poll(21, position(liq="50200")))
-    assert world.read("liquidation_price", "BTCUSDT").value == 50200
-
-
-def test_none_becomes_a_price_when_the_money_goes() -> None:
-    """K of an overcollateralised position comes from its parts, and is carried on like any."""
-    world = World()
-    world.tell(1, poll(1, position(liq="0"), wallet="100000"))
-    world.tell(2, change(2, money("1000"), reason="WITHDRAW"))
-    price = world.read("liquidation_price", "BTCUSDT").value
-    assert isinstance(price, D)
-    assert price.quantize(D("1e-8")) == D("50200.80321285")
-
-
-def test_hedge_legs_share_their_price() -> None:
-    world = World()
-    legs = [
-        position(quantity="0.3", entry="60000", side="LONG", liq="55000"),
-        position(quantity="-0.1", entry="61000", side="SHORT", liq="55000"),
-    ]
-    world.tell(1, poll(1, *legs))
-    for side in ("LONG", "SHORT"):
-        assert world.read("liquidation_price", "BTCUSDT", side).value == 55000
-        distance = world.read("liquidation_distance", "BTCUSDT", side).value
-        assert distance == D(7000) / D(62000), "a net long is liquidated by a fall"
-    world.tell(2, change(2, filled(quantity="-0.2", entry="61500", side="SHORT")))
-    both = {world.read("liquidation_price", "BTCUSDT", side).value for side in ("LONG", "SHORT")}
-    assert len(both) == 1
-    assert both != {D(55000)}
-
-
-def test_isolated_hedge_legs_do_not_share_it() -> None:
-    world = World()
-    world.tell(
-        1,
-        poll(
-            1,
-            position(side="LONG", liq="54000", iw="600"),
-            position(quantity="-0.1", side="SHORT", liq="66000", iw="600"),
-        ),
-    )
-    assert world.read("liquidation_price", "BTCUSDT", "LONG").value == 54000
-    assert world.read("liquidation_price", "BTCUSDT", "SHORT").value == 66000
-
-
-def test_an_overtaken_poll_is_still_a_basis() -> None:
-    """K does not depend on the leg; the exchange's figure belongs to the row beside it."""
-    world = World()
-    world.tell(1, change(1.5, filled(quantity="0.2", entry="61000"), money("999")))
-    world.tell(2, poll(1, position(quantity="0.1", entry="60000", liq="54000"), wallet="1000"))
-    # K = 54000·(0.0004 − 0.1) + 6000 = 621.6; then −1 of the wallet
-    expected = (D("620.6") - D(12200)) / (D("0.0008") - D("0.2"))
-    price = world.read("liquidation_price", "BTCUSDT").value
-    assert isinstance(price, D)
-    assert abs(price - expected) < D("1e-15")
-
-
-def test_the_basis_is_what_the_poll_knew_of_other_positions() -> None:
-    """One closed by an event since: its PnL moved into the wallet, and counts once."""
-    world = World()
-    eth = position("ETHUSDT", "-2", "3000", mark="2900", rate="0.01", liq="3400")
-    world.tell(1, poll(1, position(), eth))
-    world.tell(
-        2,
-        change(2.5, filled("ETHUSDT", "0", "0"), money("1200")),
-    )
-    world.tell(3, poll(2, position(liq="54000"), eth, wallet="1000"))
-    # others at the poll: 200 − 58; now 0; wallet +200
-    k = D(54000) * (D("0.0004") - D("0.1")) + 6000 + 200 - 142
-    expected = (k - 6000) / (D("0.0004") - D("0.1"))
-    price = world.read("liquidation_price", "BTCUSDT").value
-    assert isinstance(price, D)
-    assert abs(price - expected) < D("1e-15")
-
-
-def test_an_estimate_that_was_off_is_counted() -> None:
-    world = begun()
-    world.tell(2, poll(2, position(liq="54000.5")))
-    assert [remark.counter for remark in world.remarks] == []
-    world.tell(3, poll(3, position(liq="54100")))
-    assert [remark.counter for remark in world.remarks] == ["liquidation_estimates_off"]
+    assert same_price(D(one), D(other)) is expected
+    assert same_price(D(other), D(one)) is expected
 
 
 # ---------------------------------------------------------------- opening
@@ -552,7 +349,7 @@ def test_a_symbol_not_seen_before_asks_for_its_settings() -> None:
     world.tell(1, poll(1))
     outcome = world.tell(2, change(2, filled("ETHUSDT", "1", "3000")))
     assert PollWanted("main", 2_000, full=True) in outcome.requests
-    assert outcome.symbols == {"ETHUSDT"}
+    assert outcome.symbols == frozenset({"ETHUSDT"})
 
 
 def test_the_margin_asset_is_told_by_the_symbol_where_the_row_leaves_it_out() -> None:
@@ -566,65 +363,21 @@ def test_the_margin_asset_is_told_by_the_symbol_where_the_row_leaves_it_out() ->
     } == {"BTCUSDC": "USDC", "DOGEUSDT": "USDT"}
 
 
-# ---------------------------------------------------------------- multi-assets mode
-
-
-def multi(seconds: float, *rows: object, **more: object) -> object:
-    totals = Totals(
-        wallet=D(2000),
-        cross_wallet=D(2000),
-        cross_unrealized_pnl=D("199.9"),
-        unrealized_pnl=D("199.9"),
-        maintenance_margin=D("24.8"),
-        available=D(1500),
-    )
-    answer = poll(seconds, *rows)  # type: ignore[arg-type]  # rows
-    changes = {"multi_assets": True, "totals": totals} | more
-    return replace(answer, **changes)  # type: ignore[arg-type]  # fields
-
-
-def test_multi_assets_has_one_pool_in_usd() -> None:
+@pytest.mark.parametrize("iw", ["0", "600"])
+def test_a_row_that_leaves_the_isolated_wallet_out_keeps_it(iw: str) -> None:
     world = World()
-    world.tell(
-        1,
-        multi(  # type: ignore[arg-type]  # a poll
-            1,
-            position(),
-            assets=(AssetRow("USDT", D(1000), D(1000)), AssetRow("BNB", D(2), D(2))),
-        ),
-    )
-    assert world.account.pool_assets() == ["USD"]
-    pool = {
-        name: world.read(name, asset="USD").value
-        for name in ("wallet_balance", "total_unrealized_pnl", "margin_balance", "equity")
-    }
-    assert pool == {
-        "wallet_balance": 2000,
-        "total_unrealized_pnl": D("199.9"),
-        "margin_balance": D("2199.9"),
-        "equity": D("2199.9"),
-    }
-    world.tell(2, marks(2, BTCUSDT="61000"))
-    assert world.read("margin_balance", asset="USD").value == D("2099.9")
-    assert world.read("available_balance", asset="USD").value == 1500
-    world.tell(3, change(3, money("900")))
-    assert world.read("margin_balance", asset="USD").value == D("1999.9")
-    assert world.read("unrealized_pnl", "BTCUSDT").value == 100
+    world.tell(1, poll(1, position(iw=iw)))
+    world.tell(2, change(2, replace(filled(quantity="0.2", mt=None), isolated_wallet=None)))
+    kept = world.account.holdings[BOTH].position
+    assert (kept.isolated_wallet, kept.cross) == (D(iw), iw == "0")
+    row = replace(position(quantity="0.2", updated=at(2).utc), isolated_wallet=None)
+    world.tell(3, poll(3, row, after=1))
+    kept = world.account.holdings[BOTH].position
+    assert (kept.isolated_wallet, kept.cross) == (D(iw), iw == "0")
 
 
-def test_money_of_an_asset_without_a_known_price_makes_the_pool_unknown() -> None:
-    """A withdrawal of 1 BTC is not a withdrawal of 1 USD."""
+def test_a_row_keeps_the_margin_asset_that_was_told_before() -> None:
     world = World()
-    world.tell(1, multi(1, position(), assets=(AssetRow("BTC", D(2), D(2)),)))  # type: ignore[arg-type]
-    assert world.read("margin_balance", asset="USD").value == D("2199.9")
-    world.tell(2, change(2, money("1", asset="BTC")))
-    assert world.read("margin_balance", asset="USD").grade is Grade.UNKNOWN
-
-
-def test_the_totals_are_forgotten_when_the_mode_changes() -> None:
-    world = World()
-    world.tell(1, multi(1, position()))  # type: ignore[arg-type]  # a poll
-    world.tell(2, AssetModeChanged("main", at(2).utc, 1, 1, multi_assets=False))
-    assert world.account.pool_assets() == ["USDT"]
-    world.tell(3, AssetModeChanged("main", at(3).utc, 2, 2, multi_assets=True))
-    assert world.account.pool_assets() == []
+    world.tell(1, poll(1, replace(position(), margin_asset="BNFCR")))
+    world.tell(2, change(2, filled(quantity="0.2", asset=None)))
+    assert world.account.holdings[BOTH].position.margin_asset == "BNFCR"

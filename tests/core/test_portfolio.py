@@ -1,10 +1,12 @@
 """Accounts, pools and how old what they rest on is."""
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 from monitor.core.events import ClockJumped, PollsPaced, PollWanted
 from monitor.core.notices import Grade, Reading
 from tests.core.worlds import World, change, filled, marks, money, poll, position
+
+D = Decimal
 
 CROSS = position(quantity="0.1", entry="60000", mark="62000", liq="40000")
 ISOLATED = position("ETHUSDT", "-2", "3000", mark="2900", liq="3200", iw="600", rate="0.01")

@@ -45,13 +45,8 @@ def test_a_channel_hears_from_its_min_severity_on_and_then_everything() -> None:
 
 def test_told_moves_with_the_delivery() -> None:
     router = Router([Channel("phone"), Channel("desk", WARNING)])
-    told = []
-    for step in (
-        notice("fired", INFO),
-        notice("escalated", CRITICAL),
-        notice("resolved", CRITICAL),
-    ):
-        told.append([(entry.channel, entry.level) for entry in router.route(step, RULE)[1]])
+    steps = notice("fired", INFO), notice("escalated", CRITICAL), notice("resolved", CRITICAL)
+    told = [[(one.channel, one.level) for one in router.route(step, RULE)[1]] for step in steps]
     assert told == [
         [("phone", INFO)],
         [("phone", CRITICAL), ("desk", CRITICAL)],

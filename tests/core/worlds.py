@@ -57,6 +57,12 @@ def rule(name: str, *levels: Level, **more: object) -> Rule:
     return Rule(name, scope, levels, **more)  # type: ignore[arg-type]  # keywords of Rule
 
 
+def near(text: str = "liquidation_distance < 10%", **more: object) -> Rule:
+    """Make a rule of one level, at once unless told otherwise."""
+    delays = {name: more.pop(name) for name in ("on", "off", "band") if name in more}
+    return rule("near", level(Severity.WARNING, text, **delays), **more)  # type: ignore[arg-type]  # delays
+
+
 def happening_rule(name: str, *kinds: str, **more: object) -> Rule:
     """Make a rule of happenings."""
     scope = max(HAPPENINGS[kind] for kind in kinds)
@@ -94,6 +100,10 @@ def position(
         adl=1,
         updated=updated,
     )
+
+
+FAR, CLOSE = position(mark="62000"), position(mark="55000")
+"""12.9 % and 1.8 % from liquidation at 54000."""
 
 
 def poll(
@@ -210,8 +220,8 @@ class World:
         """Tell the engine events, after the wake-ups that it asked for until then."""
         self.sleep(seconds)
         for event in events or (Woke(),):
-            outcome = self._on(seconds, event)
-        return outcome
+            self._on(seconds, event)
+        return self.outcomes[-1][1]
 
     def sleep(self, seconds: float) -> None:
         """Wake the engine whenever it asked for it before an instant."""

@@ -83,7 +83,7 @@ def account_of(market: Market) -> Account:
     return market.accounts["main"]
 
 
-# Vectors of the protocol, through an account
+# Vectors of docs/protocol.md §9.7, through an account
 
 
 def test_worked_example_w2_through_an_account() -> None:

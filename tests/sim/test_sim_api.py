@@ -190,7 +190,7 @@ async def test_refusals(autojump_clock: MockClock) -> None:
 
 
 async def test_a_wide_window_is_honoured(autojump_clock: MockClock) -> None:
-    """recvWindow is taken as sent; fapi documents no maximum (§3.5)."""
+    """recvWindow is taken as sent; fapi documents no maximum (docs/protocol.md §3.5)."""
     scenario = story()
     async with open_exchange(scenario) as exchange:
         api = await Visitor.visit(exchange, API)

@@ -17,7 +17,7 @@ from monitor.sim.story import (
     TierTable,
 )
 
-DESIGN = """
+EXAMPLE = """
 seed = 7
 start = "2026-01-02T03:00:00Z"
 length = "30m"
@@ -54,8 +54,8 @@ where = "private"
 """
 
 
-def test_the_example_of_the_design() -> None:
-    scenario = parse_scenario(DESIGN, "design.toml")
+def test_a_whole_example() -> None:
+    scenario = parse_scenario(EXAMPLE, "example.toml")
     assert scenario.start == datetime(2026, 1, 2, 3, tzinfo=UTC)
     assert (scenario.seed, scenario.length, scenario.mark_interval) == (7, 1_800_000, 1000)
     assert scenario.weight_limit == 2400
@@ -312,7 +312,7 @@ what = "stall"
 
 
 def test_margin_that_is_not_there() -> None:
-    text = DESIGN.replace('USDT = "1000"', 'USDT = "500"')
+    text = EXAMPLE.replace('USDT = "1000"', 'USDT = "500"')
     assert faults_of(text) == (
         "x.toml: [[account]] 1 (main), balances: isolated positions need 100.00 USDT more than "
         "there is; raise the balance or the leverage"
@@ -321,7 +321,7 @@ def test_margin_that_is_not_there() -> None:
 
 def test_hedge_mode_needs_a_side() -> None:
     order = '[[do]]\nat="1s"\nwhat="order"\nsymbol="BTCUSDT"\nside="buy"\nquantity="1"\n'
-    text = DESIGN.replace('name = "main"', 'name = "main"\nhedge = true') + order
+    text = EXAMPLE.replace('name = "main"', 'name = "main"\nhedge = true') + order
     assert faults_of(text) == (
         "x.toml: [[do]] 2 (order), position_side: the account is in hedge mode; write LONG or SHORT"
     )

@@ -71,8 +71,8 @@ def compile_condition(
         text: The condition, as it stands in the rule.
         vocabulary: The words it may read.
         hysteresis: The dead band h, 0.1 is 10 %; above 0 the *relaxed* condition is compiled
-            (semantics §4), in which each comparison of numbers holds until the threshold is passed
-            by h parts of itself.
+            (docs/semantics.md §4), in which each comparison of numbers holds until the threshold is
+            passed by h parts of itself.
 
     Raises:
         ConditionError: The text is not a condition.

@@ -2,8 +2,8 @@
 
 A value is a point, an interval, unknown or absent; a truth is a subset of {true, false, unknown}:
 everything that some choice of points gives. With points alone exactly one of the three is left,
-which is the judgement of semantics §4. With intervals it proves: a set without TRUE says that
-nothing inside the intervals makes the condition true.
+which is the judgement of docs/semantics.md §4. With intervals it proves: a set without TRUE says
+that nothing inside the intervals makes the condition true.
 
 Rules of this file:
 

@@ -1,7 +1,7 @@
 """What holds for every condition: checked against an interpreter that shares no code with the room.
 
 The generator builds a condition's text and, beside it, a function that judges it by the words of
-semantics §4: `None` is unknown, an absent word makes its comparison false.
+docs/semantics.md §4: `None` is unknown, an absent word makes its comparison false.
 """
 
 import operator
