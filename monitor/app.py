@@ -30,6 +30,7 @@ from monitor.binance.usdm import UsdmAccount
 from monitor.config import Config
 from monitor.core.engine import Engine
 from monitor.core.events import (
+    ClockJumped,
     Event,
     KeyWasRejected,
     Mark,
@@ -58,6 +59,9 @@ from monitor.store import Store
 BACKLOG = 1024
 """Events waiting for the engine. Full: the link drops its socket and polls everything anew, since
 an account event may not be lost and a blocked reader stops answering pings."""
+
+JUMP = 5_000
+"""Milliseconds by which two clocks may drift apart before it counts as a sleep or a step."""
 
 INTRODUCE_AFTER = 5.0
 """Seconds after which an account that has not answered is said not to have."""
@@ -88,6 +92,31 @@ def story_clock(start_utc: int) -> Callable[[], Now]:
         return Now(ticks, start_utc + ticks - began)
 
     return now
+
+
+class ClockWatch:
+    """Notices that the machine slept, or that somebody set its clock.
+
+    Asleep, `ticks` go on and Trio's clock stands still. A step moves utc away from ticks.
+    """
+
+    def __init__(self, now: Now) -> None:
+        self._begin(now)
+
+    def _begin(self, now: Now) -> None:
+        self._asleep = now.ticks - round(trio.current_time() * 1000)
+        self._ahead = now.utc - now.ticks
+
+    def jumped(self, now: Now) -> str | None:
+        """Tell what happened since the last call, in words; None: nothing."""
+        asleep = now.ticks - round(trio.current_time() * 1000) - self._asleep
+        ahead = now.utc - now.ticks - self._ahead
+        if max(asleep, abs(ahead)) <= JUMP:
+            return None
+        self._begin(now)
+        if asleep > JUMP:
+            return f"the machine slept for {asleep / 1000:.0f} s"
+        return f"the machine's clock was set by {ahead / 1000:+.0f} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +275,7 @@ class Service:
 
     async def _judge(self, judged: trio.Event) -> None:
         """Take events until their channel closes; wake the engine when it asked for it."""
+        clock = ClockWatch(self._doors.now())
         await self._follow(self.engine.on(Woke(), self._doors.now()))
         async with self._events:
             while True:
@@ -258,10 +288,21 @@ class Service:
                 if isinstance(event, _Marks):
                     event.taken.set()
                     event = MarksChanged(event.marks)
+                jump = clock.jumped(self._doors.now())
+                if jump is not None:
+                    await self._begin_anew(jump)
                 await self._follow(self.engine.on(event, self._doors.now()))
                 if isinstance(event, PollAnswered | KeyWasRejected):
                     self._introduce(event)
         judged.set()
+
+    async def _begin_anew(self, why: str) -> None:
+        """Believe nothing as fresh, and no socket, until everything has been asked again."""
+        self.log.warning("%s; every socket is rebuilt", why)
+        for account in self.accounts.values():
+            account.rebuild(why)
+        self._marks.rebuild(why)
+        await self._follow(self.engine.on(ClockJumped(), self._doors.now()))
 
     def _until_wake(self) -> float:
         if self._wake_at is None:

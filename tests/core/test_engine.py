@@ -214,6 +214,15 @@ def test_a_closed_position_resolves_at_once_whatever_the_keep_time() -> None:
     assert world.story[2:] == ["4s fired warning"]
 
 
+def test_a_position_that_opens_and_closes_within_one_event_was_never_there() -> None:
+    world = World(near("notional > 0"))
+    world.tell(1, poll(1))
+    outcome = world.tell(2, change(2, filled(), filled(quantity="0", entry="0")))
+    assert world.story == []
+    assert outcome.symbols is None
+    assert world.account.holdings == {}
+
+
 def test_rising_is_dropped_when_the_position_closes() -> None:
     world = World(near(on=15))
     world.tell(1, poll(1, CLOSE))

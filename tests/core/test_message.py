@@ -314,3 +314,9 @@ def test_formatting_never_fails(name: str, reading: Reading, spec: str) -> None:
     chosen = replace(RULE, message=f"{{{name}:{spec[:6]}}}")
     message = compose(notice, chosen, now_utc=EPOCH, zone=UTC)
     json.dumps(as_json(notice, message, 1))
+
+
+def test_texts_that_decided_are_not_listed_among_the_numbers() -> None:
+    chosen = rule("near", level(INFO, 'side == "long" and liquidation_distance < 10%'))
+    lines = compose(FIRED, chosen, now_utc=FIRED.at, zone=UTC).body.splitlines()
+    assert lines[1].startswith("liquidation distance 8.9 %, mark price 59,300")

@@ -308,3 +308,28 @@ async def test_drops_and_refusals_are_survived(autojump_clock: MockClock, tmp_pa
         "43.0 fired warning distance",
         "1259.0 resolved warning distance recovered",
     ]
+
+
+async def test_after_a_sleep_everything_is_asked_anew(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """An hour asleep: nothing resolves on old numbers, and that nobody watched is told."""
+    town = Town(tmp_path, FALLING)
+    async with town.exists(), town.life() as service:
+        await town.until(60)
+        asked = town.exchange.requests["time"]
+        town.slept = 3_600_000
+        await town.until(61)
+        account = service.engine.portfolio.accounts["main"]
+        assert account.stale_since is not None
+        await town.until(70)
+        assert account.stale_since is None
+        assert town.exchange.requests["time"] == asked + 1
+        await town.until(1500)
+
+    assert [line.partition(" ")[2] for line in town.story] == [
+        "fired warning distance",
+        "fired warning blind",
+        "resolved warning blind recovered",
+        "resolved warning distance recovered",
+    ]

@@ -15,6 +15,7 @@ import trio
 
 from monitor.app import Doors, Service, story_clock
 from monitor.config import load_config
+from monitor.core.events import Now
 from monitor.core.message import Message
 from monitor.core.notices import Notice
 from monitor.notify import Sent
@@ -79,6 +80,9 @@ class Town:
     """(seconds of the story, channel, title) of every message that got through."""
     heard: list[Notice] = field(default_factory=list)
 
+    slept: int = 0
+    """Milliseconds by which the monitor's clocks went on while Trio's stood still."""
+
     def __post_init__(self) -> None:
         self.exchange = Exchange(parse_scenario(HEAD + self.scenario, "town.toml"))
         self.service: Service | None = None
@@ -103,7 +107,11 @@ class Town:
         )
         path.chmod(0o600)
         config = load_config(path)
-        now = story_clock(self.exchange.clock.now())
+        story = story_clock(self.exchange.clock.now())
+
+        def now() -> Now:
+            return Now(story().ticks + self.slept, story().utc + self.slept)
+
         store = Store.open(config.data_dir, utc=now().utc, in_thread=inline)
         service = Service(
             config,
