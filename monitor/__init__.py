@@ -2,5 +2,5 @@
 
 Begin reading in `monitor/core/events.py` (what the world can tell us), go on to `portfolio.py`
 (what we believe), `metrics.py` (what rules speak of), `alerts.py` (the life of an alert) and
-`engine.py` (events in, notices out). `monitor/app.py` wires the rooms together.
+`engine.py` (events in, notices out). `monitor/app/` wires the rooms together.
 """

@@ -1,4 +1,4 @@
-"""The service: wiring and shutdown.
+"""The service: its life and its shutdown; `wiring` makes its parts.
 
     house ................. everything; ends when all below has ended
     ├─ store .............. writes what is appended
@@ -15,119 +15,53 @@ is in it, each channel gets one more attempt, and what is left waits in the stor
 
 import logging
 import math
-import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import trio
 
+from monitor.app.clock import ClockWatch, real_now, story_clock
+from monitor.app.wiring import (
+    LOG,
+    Compose,
+    Doors,
+    Send,
+    make_account,
+    make_engine,
+    make_marks,
+    make_outbox,
+)
+from monitor.app.words import introduction
 from monitor.binance.budget import Budget
-from monitor.binance.link import Dial
-from monitor.binance.marks import MarkStream
-from monitor.binance.usdm import UsdmAccount
 from monitor.config import Config
-from monitor.core.engine import Engine
 from monitor.core.events import (
     ClockJumped,
     Event,
     KeyWasRejected,
     Mark,
     MarksChanged,
-    Now,
     PollAnswered,
     PollWanted,
     Remark,
     Woke,
 )
-from monitor.core.freshness import FORGET_AFTER
 from monitor.core.message import Message, compose
-from monitor.core.metrics import METRICS, View
 from monitor.core.notices import Notice
-from monitor.core.portfolio import Account
-from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.core.telling import Outcome
 from monitor.errors import CommitFailed
 from monitor.feed import Latest
-from monitor.notify import Sent
-from monitor.outbox import Outbox, OutboxChannel
 from monitor.quarantine import Quarantine
 from monitor.store import Store
+
+__all__ = ["Compose", "Doors", "Send", "Service", "introduction", "real_now", "story_clock"]
 
 BACKLOG = 1024
 """Events waiting for the engine. Full: the link drops its socket and polls everything anew, since
 an account event may not be lost and a blocked reader stops answering pings."""
 
-JUMP = 5_000
-"""Milliseconds by which two clocks may drift apart before it counts as a sleep or a step."""
-
 INTRODUCE_AFTER = 5.0
 """Seconds after which an account that has not answered is said not to have."""
-
-Compose = Callable[[Notice, int], Message]
-"""Makes the message of a notice for an attempt, counted from 1."""
-
-
-def real_now() -> Now:
-    """Read both faces of the real clock; the one place that does.
-
-    CLOCK_BOOTTIME counts a suspend, which the monotonic clock does not.
-    """
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return Now(time.clock_gettime_ns(clock) // 1_000_000, time.time_ns() // 1_000_000)
-
-
-def story_clock(start_utc: int) -> Callable[[], Now]:
-    """Make a clock that follows Trio's, for demos and tests.
-
-    Args:
-        start_utc: Unix milliseconds at the moment of this call.
-    """
-    began = round(trio.current_time() * 1000)
-
-    def now() -> Now:
-        ticks = round(trio.current_time() * 1000)
-        return Now(ticks, start_utc + ticks - began)
-
-    return now
-
-
-class ClockWatch:
-    """Notices that the machine slept, or that somebody set its clock.
-
-    Asleep, `ticks` go on and Trio's clock stands still. A step moves utc away from ticks.
-    """
-
-    def __init__(self, now: Now) -> None:
-        self._begin(now)
-
-    def _begin(self, now: Now) -> None:
-        self._asleep = now.ticks - round(trio.current_time() * 1000)
-        self._ahead = now.utc - now.ticks
-
-    def jumped(self, now: Now) -> str | None:
-        """Tell what happened since the last call, in words; None: nothing."""
-        asleep = now.ticks - round(trio.current_time() * 1000) - self._asleep
-        ahead = now.utc - now.ticks - self._ahead
-        if max(asleep, abs(ahead)) <= JUMP:
-            return None
-        self._begin(now)
-        if asleep > JUMP:
-            return f"the machine slept for {asleep / 1000:.0f} s"
-        return f"the machine's clock was set by {ahead / 1000:+.0f} s"
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """The doors to the world, so that tests and the demo can put others in."""
-
-    dial: Dial
-    now: Callable[[], Now] = real_now
-    rng: random.Random = random.Random()  # noqa: RUF009, S311 - jitter; shared on purpose
-    scale: float = 1.0
-    """Multiplies every guard of real work; the speed of a story."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,78 +92,42 @@ class Service:
         rules: Sequence[Rule],
         *,
         store: Store,
-        send: Callable[[str, Message], Awaitable[Sent]],
+        send: Send,
         doors: Doors,
         quarantine: Quarantine,
         wrap: Callable[[Compose], Compose] | None = None,
         hear: Callable[[Notice], None] = lambda _: None,
     ) -> None:
-        self.log = logging.getLogger("marginwatch")
+        self.log = LOG
         self._rules = {rule.name: rule for rule in rules}
         self._zone = config.timezone
         self._doors = doors
         self._store = store
         self._hear = hear
         self._store_failing = False
-        self.engine = Engine(
-            rules,
-            channels_of(config),
-            [(account.name, account.venue) for account in config.accounts],
-            now=doors.now(),
-            stale_after=round(config.stale_after * doors.scale),
-            saved=store.saved(),
-            forget_after=round(FORGET_AFTER * doors.scale),
-        )
-        self.outbox = Outbox(
-            [
-                OutboxChannel(channel.name, channel.group_wait / 1000, config.give_up_after / 1000)
-                for channel in config.channels
-            ],
-            store=store,
-            send=send,
-            compose=wrap(self.compose) if wrap is not None else self.compose,
-            now=doors.now,
-            rng=doors.rng,
-            log=self.log,
-            scale=doors.scale,
-        )
-        self.outbox.restore(store.undelivered())
+        self._wake_at: int | None = None
+        self._unheard = {account.name: "it has not answered yet" for account in config.accounts}
+        self._sources = trio.CancelScope()
         self._to_engine, self._events = trio.open_memory_channel[Event | _Marks](BACKLOG)
         self._latest: Latest[str, Mark] = Latest()
-        self._sources = trio.CancelScope()
-        self._wake_at: int | None = None
+        self.engine = make_engine(config, rules, store.saved(), doors)
+        words = wrap(self.compose) if wrap is not None else self.compose
+        self.outbox = make_outbox(config, store, doors, send=send, compose=words)
         budget = Budget(now=doors.now)  # the exchange counts weight per address: one for all
-        self._unheard = {account.name: "it has not answered yet" for account in config.accounts}
+        emit = self._to_engine.send_nowait
         self.accounts = {
-            account.name: UsdmAccount(
-                name=account.name,
-                api_key=account.api_key.get_secret_value(),
-                api_secret=account.api_secret.get_secret_value(),
-                ws_api=account.endpoints.ws_api,
-                streams=account.endpoints.streams,
-                poll_interval=config.poll_interval / 1000,
-                dial=doors.dial,
-                emit=self._to_engine.send_nowait,
-                now=doors.now,
-                quarantine=quarantine,
-                scale=doors.scale,
-                rng=doors.rng,
-                log=self.log,
-                budget=budget,
+            account.name: make_account(
+                account, config, doors, emit=emit, quarantine=quarantine, budget=budget
             )
             for account in config.accounts
         }
         first = next(iter(self.accounts.values()))
-        self._marks = MarkStream(
-            streams=config.accounts[0].endpoints.streams,
+        self._marks = make_marks(
+            config,
+            doors,
             latest=self._latest,
-            dial=doors.dial,
-            now=doors.now,
             offset=lambda: first.offset,
             quarantine=quarantine,
-            scale=doors.scale,
-            rng=doors.rng,
-            log=self.log,
             budget=budget,
         )
 
@@ -381,38 +279,3 @@ class Service:
         await trio.sleep(INTRODUCE_AFTER * self._doors.scale)
         for name, why in self._unheard.items():
             self.log.warning("%s: cannot be watched yet: %s; trying on", name, why)
-
-
-def channels_of(config: Config) -> list[Channel]:
-    """Tell the routing what it has to know of the configured channels."""
-    return [
-        Channel(
-            name=channel.name,
-            min_severity=channel.min_severity,
-            accounts=channel.accounts,
-            rules=channel.rules,
-            send_resolved=channel.send_resolved,
-            send_reminders=channel.send_reminders,
-        )
-        for channel in config.channels
-    ]
-
-
-def introduction(account: Account, now: Now) -> str:
-    """Say what an account holds: "main: 4 positions, nearest BTCUSDT long 12.3 % from …"."""
-    count = len(account.holdings)
-    if not count:
-        return f"{account.name}: no positions"
-    said = f"{account.name}: {count} position{'' if count == 1 else 's'}"
-    distance = METRICS["liquidation_distance"].compute
-    found = []
-    for holding in account.holdings.values():
-        figure = distance(View(account, now, holding=holding))
-        if isinstance(figure, Decimal):
-            found.append((figure, f"{holding.position.symbol} {holding.position.side}"))
-    nearest = min(found, default=None)
-    if nearest is None:
-        return f"{said}, their distance to liquidation is not known yet"
-    if not math.isfinite(nearest[0]):
-        return f"{said}, none can be liquidated"
-    return f"{said}, nearest {nearest[1]} {nearest[0] * 100:.1f} % from liquidation"

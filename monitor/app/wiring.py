@@ -1,0 +1,145 @@
+"""How the parts of a service are made from its configuration, each with the doors it needs."""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from monitor.app.clock import real_now
+from monitor.binance.budget import Budget
+from monitor.binance.link import Dial
+from monitor.binance.marks import MarkStream
+from monitor.binance.usdm import UsdmAccount
+from monitor.config import Account, Config
+from monitor.core.engine import Engine
+from monitor.core.events import Event, Mark, Now
+from monitor.core.freshness import FORGET_AFTER
+from monitor.core.message import Message
+from monitor.core.notices import Notice, Saved
+from monitor.core.routing import Channel
+from monitor.core.rules import Rule
+from monitor.feed import Latest
+from monitor.notify import Sent
+from monitor.outbox import Outbox, OutboxChannel
+from monitor.quarantine import Quarantine
+from monitor.store import Store
+
+LOG = logging.getLogger("marginwatch")
+
+Send = Callable[[str, Message], Awaitable[Sent]]
+"""Sends a message to a channel, by name."""
+
+Compose = Callable[[Notice, int], Message]
+"""Makes the message of a notice for an attempt, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The doors to the world, so that tests and the demo can put others in."""
+
+    dial: Dial
+    now: Callable[[], Now] = real_now
+    rng: random.Random = random.Random()  # noqa: RUF009, S311 - jitter; shared on purpose
+    scale: float = 1.0
+    """Multiplies every guard of real work; the speed of a story."""
+
+
+def make_engine(config: Config, rules: Sequence[Rule], saved: Saved, doors: Doors) -> Engine:
+    """Make the engine, with what an earlier run left."""
+    return Engine(
+        rules,
+        channels_of(config),
+        [(account.name, account.venue) for account in config.accounts],
+        now=doors.now(),
+        stale_after=round(config.stale_after * doors.scale),
+        saved=saved,
+        forget_after=round(FORGET_AFTER * doors.scale),
+    )
+
+
+def make_outbox(
+    config: Config, store: Store, doors: Doors, *, send: Send, compose: Compose
+) -> Outbox:
+    """Make the outbox, with what an earlier run did not deliver."""
+    outbox = Outbox(
+        [
+            OutboxChannel(channel.name, channel.group_wait / 1000, config.give_up_after / 1000)
+            for channel in config.channels
+        ],
+        store=store,
+        send=send,
+        compose=compose,
+        now=doors.now,
+        rng=doors.rng,
+        log=LOG,
+        scale=doors.scale,
+    )
+    outbox.restore(store.undelivered())
+    return outbox
+
+
+def make_account(
+    account: Account,
+    config: Config,
+    doors: Doors,
+    *,
+    emit: Callable[[Event], None],
+    quarantine: Quarantine,
+    budget: Budget,
+) -> UsdmAccount:
+    """Make the watch over one account."""
+    return UsdmAccount(
+        name=account.name,
+        api_key=account.api_key.get_secret_value(),
+        api_secret=account.api_secret.get_secret_value(),
+        ws_api=account.endpoints.ws_api,
+        streams=account.endpoints.streams,
+        poll_interval=config.poll_interval / 1000,
+        dial=doors.dial,
+        emit=emit,
+        now=doors.now,
+        quarantine=quarantine,
+        scale=doors.scale,
+        rng=doors.rng,
+        log=LOG,
+        budget=budget,
+    )
+
+
+def make_marks(
+    config: Config,
+    doors: Doors,
+    *,
+    latest: Latest[str, Mark],
+    offset: Callable[[], int],
+    quarantine: Quarantine,
+    budget: Budget,
+) -> MarkStream:
+    """Make the one mark price socket; all accounts of a configuration are on one market."""
+    return MarkStream(
+        streams=config.accounts[0].endpoints.streams,
+        latest=latest,
+        dial=doors.dial,
+        now=doors.now,
+        offset=offset,
+        quarantine=quarantine,
+        scale=doors.scale,
+        rng=doors.rng,
+        log=LOG,
+        budget=budget,
+    )
+
+
+def channels_of(config: Config) -> list[Channel]:
+    """Tell the routing what it has to know of the configured channels."""
+    return [
+        Channel(
+            name=channel.name,
+            min_severity=channel.min_severity,
+            accounts=channel.accounts,
+            rules=channel.rules,
+            send_resolved=channel.send_resolved,
+            send_reminders=channel.send_reminders,
+        )
+        for channel in config.channels
+    ]
