@@ -30,8 +30,13 @@ def merge_assets(
             account.balances[row.asset] = replace(before, available=row.available, polled_at=at)
             again = True
             continue
+        differs = before is not None and abs(before.wallet - row.wallet) > rows.DUST
+        if differs and row.updated < state.changed_at and not state.contradicted:
+            state.contradicted = again = True
+            continue
+        state.contradicted = False
         state.changed_at = max(state.changed_at, row.updated)
-        if compare and before is not None and abs(before.wallet - row.wallet) > rows.DUST:
+        if compare and before is not None and differs:
             drifted[row.asset] = f"{row.asset} wallet {before.wallet} → {row.wallet}"
         account.balances[row.asset] = rows.balance_from_poll(row, at)
     return again

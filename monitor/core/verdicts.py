@@ -133,8 +133,10 @@ class Verdicts:
             self._teller.plan_reminder(watch, now)
         if alert.level is not before:
             self._teller.level_changed(watch, alert, before, sight, outcome)
+        # Also where nothing changed: one switch's time may have come without effect, and another's
+        # is still to come.
+        self._agenda.put(("delay", watch), alert.due(now.ticks), JUDGE)
         if changed:
             outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
-            self._agenda.put(("delay", watch), alert.due(now.ticks), JUDGE)
             if alert.idle:
                 watch.alert = None

@@ -6,12 +6,38 @@ from decimal import Decimal
 from monitor.core.events import (
     AssetModeChanged,
     AssetRow,
+    PollWanted,
     Totals,
 )
 from monitor.core.notices import Grade
 from tests.core.worlds import World, at, change, marks, money, poll, position
 
 D = Decimal
+
+
+def wallet_row(wallet: str, updated: int = 0) -> tuple[AssetRow, ...]:
+    return (AssetRow("USDT", D(wallet), D(wallet), D(wallet), updated=updated),)
+
+
+def test_a_wallet_older_than_the_event_is_asked_again_then_believed() -> None:
+    """As with quantities: one answer of a replica that lags must not undo what an event told."""
+    world = World()
+    world.tell(1, poll(1, position()))
+    world.tell(2, change(2, money("900"), time=5_000))
+    world.tell(3, replace(poll(3, position(), after=1), assets=wallet_row("1000", 4_000)))
+    assert world.account.balances["USDT"].wallet == 900
+    assert world.outcomes[-1][1].requests == [PollWanted("main", 4_000)]
+    world.tell(4, replace(poll(4, position(), after=1), assets=wallet_row("1000", 4_000)))
+    assert world.account.balances["USDT"].wallet == 1000
+
+
+def test_a_wallet_that_says_the_same_is_taken_however_old() -> None:
+    world = World()
+    world.tell(1, poll(1, position()))
+    world.tell(2, change(2, money("900"), time=5_000))
+    world.tell(3, replace(poll(3, position(), after=1), assets=wallet_row("900", 4_000)))
+    assert world.account.balances["USDT"].polled_at == 3_000
+    assert world.outcomes[-1][1].requests == []
 
 
 def multi(seconds: float, *rows: object, **more: object) -> object:

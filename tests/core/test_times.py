@@ -126,6 +126,20 @@ def test_wake_at_is_the_first_instant_at_which_the_outcome_differs() -> None:
     assert outcome.wake_at == 31_000, "everything turns stale"
 
 
+def test_a_delay_that_passes_without_effect_does_not_lose_the_next() -> None:
+    """Info rises within its dead band when its time comes; critical falls three seconds later."""
+    two = rule(
+        "near",
+        level(INFO, "liquidation_distance < 20%", on=3, off=6, band="0.1"),
+        level(CRITICAL, "liquidation_distance < 5%", off=6),
+    )
+    world = World(two)
+    world.tell(1, poll(1, CLOSE))
+    world.tell(2, poll(2, position(mark="68000")))  # 20.6 %: no longer below 20, not yet beyond 22
+    world.sleep(20)
+    assert world.story == ["1s fired critical", "8s resolved critical recovered"]
+
+
 def test_without_anything_to_wait_for_it_sleeps() -> None:
     world = World()
     world.tell(1, UserStreamStood("main"))
