@@ -264,6 +264,9 @@ HEDGE: State = {
     "keys": {("BTCUSDT", "LONG"): KeyState(changed_at=1655217461579)},
     "marks": {"BTCUSDT": MARK_OF_HEDGE},
     "symbols": frozenset({"BTCUSDT"}),
+    # v1 rows have no maintenance margin: the exchange's price stands as it is
+    "standing": {("BTCUSDT", ""): (D("19731.45529116"), D("-0.001"))},
+    "unsaid": {("BTCUSDT", "")},
     "pools": {
         "USDT": Pool(
             "USDT",

@@ -235,3 +235,16 @@ def test_a_second_service_on_the_same_data_dir_is_told(tmp_path: Path) -> None:
         "Stop that one first, or give this one a data_dir of its own.\n"
     )
     assert (line["kind"], line["severity"], line["rule"]) == ("fired", "warning", "flip")
+
+
+def test_a_hang_up_does_not_end_the_watch(tmp_path: Path) -> None:
+    """SIGHUP is what a closed terminal sends, and what other services reload on."""
+    log = tmp_path / "log"
+    with Receiver() as phone, simulator() as account:
+        rules = '[[rule]]\nname = "long"\nwarning = "quantity > 0"\n'
+        process = start(configure(tmp_path, account, phone.url, rules), log)
+        wait_for(lambda: len(phone.got) == 1)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "received SIGHUP: files are read at a start only" in log.read_text())
+        assert process.poll() is None
+        assert stop(process) == 0

@@ -22,7 +22,7 @@ def introduction(account: Account, now: Now) -> str:
             found.append((figure, f"{holding.position.symbol} {holding.position.side}"))
     nearest = min(found, default=None)
     if nearest is None:
-        return f"{said}, their distance to liquidation is not known yet"
+        return f"{said}, distance to liquidation not known yet"
     if not math.isfinite(nearest[0]):
         return f"{said}, none can be liquidated"
     return f"{said}, nearest {nearest[1]} {nearest[0] * 100:.1f} % from liquidation"

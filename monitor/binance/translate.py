@@ -382,13 +382,14 @@ def listed_rows(status: wire_api.AccountStatus) -> tuple[StatusRow, ...]:
     )
 
 
-def totals(status: wire_api.AccountStatus) -> Totals:
-    """Translate the account's totals."""
-    return Totals(
-        wallet=Decimal(status.wallet),
-        cross_wallet=Decimal(status.cross_wallet),
-        cross_unrealized_pnl=Decimal(status.cross_unrealized_pnl),
-        unrealized_pnl=Decimal(status.unrealized_pnl),
-        maintenance_margin=Decimal(status.maintenance_margin),
-        available=_decimal(status.available),
-    )
+def totals(status: wire_api.AccountStatus) -> Totals | None:
+    """Translate the account's totals; None where one is missing."""
+    wallet, cross_wallet = _decimal(status.wallet), _decimal(status.cross_wallet)
+    cross_pnl, pnl = _decimal(status.cross_unrealized_pnl), _decimal(status.unrealized_pnl)
+    maintenance = _decimal(status.maintenance_margin)
+    if wallet is None or cross_wallet is None or cross_pnl is None:
+        return None
+    if pnl is None or maintenance is None:
+        return None
+    available = _decimal(status.available)
+    return Totals(wallet, cross_wallet, cross_pnl, pnl, maintenance, available)

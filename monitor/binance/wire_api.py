@@ -121,13 +121,16 @@ class StatusPosition(Wire):
 
 
 class AccountStatus(Wire):
-    """`account.status` and `v2/account.status` (§6.4); the mode flag stands in v1 alone."""
+    """`account.status` and `v2/account.status` (§6.4); the mode flag stands in v1 alone.
 
-    wallet: Digits = Field(alias="totalWalletBalance")
-    cross_wallet: Digits = Field(alias="totalCrossWalletBalance")
-    cross_unrealized_pnl: Digits = Field(alias="totalCrossUnPnl")
-    unrealized_pnl: Digits = Field(alias="totalUnrealizedProfit")
-    maintenance_margin: Digits = Field(alias="totalMaintMargin")
+    The totals matter in multi-assets mode alone, so an answer without one is good all the same.
+    """
+
+    wallet: Digits | None = Field(None, alias="totalWalletBalance")
+    cross_wallet: Digits | None = Field(None, alias="totalCrossWalletBalance")
+    cross_unrealized_pnl: Digits | None = Field(None, alias="totalCrossUnPnl")
+    unrealized_pnl: Digits | None = Field(None, alias="totalUnrealizedProfit")
+    maintenance_margin: Digits | None = Field(None, alias="totalMaintMargin")
     available: Digits | None = Field(None, alias="availableBalance")
     multi_assets: bool | None = Field(None, alias="multiAssetsMargin")
     assets: list[StatusAsset]

@@ -251,6 +251,8 @@ def demo(*, speed: float, scenario: Path | None, lines: bool) -> None:
     and Apprise on a clock that goes faster. No keys, no configuration; writes only to a temporary
     folder, and ends by itself.
     """
+    if speed != speed:  # noqa: PLR0124 - "nan" passes every range
+        raise click.UsageError("--speed has to be a number")
     from monitor.cli import playing  # the whole service behind it
 
     playing.demo(scenario, speed=speed, lines=lines)

@@ -75,6 +75,7 @@ async def _demo(scenario: Scenario, folder: Path, *, speed: float, lines: bool) 
             click.echo(_opening(scenario, speed), err=True)
             nursery.start_soon(_show_progress, service, now)
         nursery.start_soon(_stop_after, exchange, service)
+        await nursery.start(_stop_on_signal, service)
         try:
             await service.run()
         finally:
@@ -105,6 +106,16 @@ def _demo_config(scenario: Scenario, port: int, folder: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+async def _stop_on_signal(
+    service: Service, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """End early, and tidily: the temporary folder goes with us."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            service.stop("asked to end")
 
 
 async def _stop_after(exchange: Exchange, service: Service) -> None:

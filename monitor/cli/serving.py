@@ -74,11 +74,18 @@ async def _serve(
 async def _stop_on_signal(
     service: Service, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Stop the service at the first signal; end the process at the second."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    """Stop the service at the first signal; end the process at the second.
+
+    SIGHUP means "read your files anew" to a service, and "the terminal is gone" to whoever was
+    started from one; neither may end the watch.
+    """
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         stopping = False
         async for number in signals:
+            if number == signal.SIGHUP:
+                service.log.warning("received SIGHUP: files are read at a start only; going on")
+                continue
             if stopping:
                 os._exit(0)  # what is committed is on disk; the rest was given its chance
             stopping = True

@@ -51,15 +51,41 @@ def rebase(account: Account, poll: PollAnswered) -> list[Remark]:
     remarks: list[Remark] = []
     for group in groups:
         price = group.rows[0].liquidation_price
+        account.standing.pop(group.key, None)
+        if group.key not in held or price is None:
+            continue
         legs = [_leg(account, row) for row in group.rows]
         known = [leg for leg in legs if leg is not None]
-        if group.key not in held or price is None or len(known) < len(legs):
-            continue
         money = _money(account, poll, group, parts)
-        if money is None:
-            continue
-        _take(account, group, price, known, money, remarks)
+        if money is not None and len(known) == len(legs):
+            _take(account, group, price, known, money, remarks)
+        else:
+            _let_stand(account, group, price, remarks)
     return remarks
+
+
+def _let_stand(account: Account, group: _Group, said: Decimal, remarks: list[Remark]) -> None:
+    """Take the exchange's figure as it is: something that carrying it on takes is missing.
+
+    A basis of an earlier poll is better than that, and stays.
+    """
+    row = group.rows[0]
+    if said > 0:
+        # More long than short: a fall liquidates. A rate would hardly move that.
+        direction = -sum((each.quantity for each in group.rows), ZERO)
+        account.standing[group.key] = said, direction
+        then = "the liquidation price stands as polled"
+    else:
+        then = "its distance to liquidation is unknown"
+    if group.key in account.bases:
+        return
+    level = "debug" if group.key in account.unsaid else "warning"
+    account.unsaid.add(group.key)
+    text = (
+        f"{account.name}: {row.symbol} {_side(row)}: the poll leaves out its entry price, "
+        f"maintenance margin, wallet or those of its pool; {then}"
+    )
+    remarks.append(Remark(level, text, "liquidation_prices_standing"))
 
 
 def _groups(account: Account, rows: Iterable[PositionRow]) -> list[_Group]:

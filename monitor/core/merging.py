@@ -30,12 +30,18 @@ from monitor.core.events import (
     PositionRow,
     Remark,
 )
+from monitor.core.freshness import NEVER
 from monitor.core.liquidation import ZERO
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding, Key, KeyState, Position
 
 ASK_AGAIN = 1_000
 """Milliseconds after which a doubtful answer is asked for again."""
+
+STREAM_LEADS = 3_000
+"""Milliseconds for which a streamed mark is believed over a polled one. The stream tells every
+second and stamps its marks; a polled mark has no stamp, is as old as the exchange's cache, and two
+sources in turn would make an alert flutter."""
 
 
 @dataclass(slots=True)
@@ -67,6 +73,8 @@ class Portfolio:
         self.accounts: dict[str, Account] = {}
         self.marks: dict[str, Mark] = {}
         """Per symbol its price, and when it was true (here in ticks)."""
+        self.streamed: dict[str, int] = {}
+        """When the last streamed mark of each symbol was true, in ticks."""
         self.by_symbol: dict[str, dict[Holding, None]] = {}
 
     # ------------------------------------------------------------ marks
@@ -74,7 +82,9 @@ class Portfolio:
     def move_marks(self, marks: Iterable[tuple[str, Mark]], now: Now, touched: Touched) -> None:
         """Take mark prices that are newer than what is known."""
         for symbol, (price, at) in marks:
-            self.move_mark(symbol, Mark(price, ticks_of(at, now)), touched)
+            mark = Mark(price, ticks_of(at, now))
+            self.streamed[symbol] = mark.at
+            self.move_mark(symbol, mark, touched)
 
     def move_mark(self, symbol: str, mark: Mark, touched: Touched) -> None:
         """Take one mark price (`at` in ticks), if it is newer than what is known."""
@@ -118,6 +128,7 @@ class Portfolio:
             return
         before = account.holdings.get(key)
         position = rows.from_event(account, row, before.position if before else None, at)
+        account.standing.pop(account.group_of(position), None)
         self._put(account, position, at, touched)
         if account.group_of(position) not in account.bases and position.rate is not None:
             # The margin type changed: the money behind it is another, the rate is not.
@@ -187,7 +198,7 @@ class Portfolio:
         compare: bool,
     ) -> bool:
         """Merge one row of a held symbol; returns whether another poll is needed."""
-        if row.mark_price:
+        if row.mark_price and at - self.streamed.get(row.symbol, NEVER) >= STREAM_LEADS:
             self.move_mark(row.symbol, Mark(row.mark_price, at), touched)
         key = row.symbol, row.position_side
         state = account.keys.setdefault(key, KeyState())

@@ -57,6 +57,11 @@ class Account:
         self.first_poll_done = False
         self.stale_since: int | None = started
         self._pools: dict[str, Pool] = {}
+        self.unsaid: set[Key] = set()
+        """Groups of which the log has said that their price cannot be carried on."""
+        self.standing: dict[Key, tuple[Decimal, Decimal]] = {}
+        """By group: the exchange's price and its direction, as polled, where it cannot be carried
+        on because the poll left out what that takes; dropped when an event changes a leg."""
         self._legs: dict[Key, tuple[Decimal, Decimal] | None] = {}
         """Per group: the slope and cost of its legs; dropped with the pools."""
 
@@ -163,7 +168,7 @@ class Account:
         group = self.group_of(position)
         basis, legs = self.bases.get(group), self._legs_of(group, position)
         if basis is None or legs is None:
-            return None
+            return self.standing.get(group)
         wallet, others = self.money_behind(position)
         if wallet is None or others is None:
             return None

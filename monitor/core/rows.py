@@ -90,9 +90,10 @@ def with_polled(position: Position, row: PositionRow, at: int) -> Position:
 
 def polled_rate(row: PositionRow) -> Decimal | None:
     """Compute the maintenance rate that a poll shows: maintenance margin / notional."""
-    if row.maintenance_margin is None or not row.notional:
+    notional = abs(row.notional or row.quantity * (row.mark_price or ZERO))
+    if row.maintenance_margin is None or not notional:
         return None
-    return row.maintenance_margin / abs(row.notional)
+    return row.maintenance_margin / notional
 
 
 def margin_type(row: PositionRow, before: Position | None = None) -> str:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -359,3 +360,14 @@ def test_a_status_gives_assets_positions_and_totals() -> None:
     assert translate.totals(status) == Totals(
         D("103.12345678"), D("103.12345678"), D(0), D(0), D(0), D("103.12345678")
     )
+
+
+@pytest.mark.parametrize("gone", ["totalWalletBalance", "totalCrossUnPnl", "totalMaintMargin"])
+def test_a_status_without_a_total_has_no_totals_and_is_good_all_the_same(gone: str) -> None:
+    """They matter in multi-assets mode alone."""
+    path = Path(__file__).parent.parent / "payloads/account_status_v1_single_asset_zh.json"
+    answer = json.loads(path.read_text())["result"]
+    del answer[gone]
+    status = wire_api.read_status("account.status", answer)
+    assert translate.totals(status) is None
+    assert [row.asset for row in translate.asset_rows(status, ())] == ["USDT", "BUSD"]

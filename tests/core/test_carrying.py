@@ -167,3 +167,35 @@ def test_the_wallet_is_found_among_many() -> None:
     many = (AssetRow("BNB", D(1), D(1)), AssetRow("USDT", D(1000), D(1000)))
     world.tell(1, replace(poll(1, position()), assets=many))
     assert world.read("liquidation_price", "BTCUSDT").value == 54000
+
+
+@pytest.mark.parametrize(
+    ("gap", "then"),
+    [
+        # The event brings the entry price: (1000 - 0.2 x 60000) / (0.2 x 0.004 - 0.2)
+        pytest.param({"entry_price": D(0)}, "55220.8835", id="without entry price"),
+        pytest.param({"maintenance_margin": None}, None, id="without maintenance margin"),
+    ],
+)
+def test_a_price_that_cannot_be_carried_on_stands_as_polled_until_an_event(
+    gap: dict[str, object], then: str | None
+) -> None:
+    """And the log says so once, not at every poll."""
+    world = World()
+    row = replace(position(), **gap)  # type: ignore[arg-type]  # fields
+    first = world.tell(1, poll(1, row))
+    assert world.read("liquidation_price", "BTCUSDT").value == 54000
+    assert world.read("liquidation_distance", "BTCUSDT").value == (62000 - D(54000)) / 62000
+    again = world.tell(11, poll(11, row))
+    said = "leaves out its entry price, maintenance margin, wallet or those of its pool"
+    assert [(remark.level, said in remark.text) for remark in first.remarks] == [("warning", True)]
+    assert [remark.level for remark in again.remarks] == ["debug"]
+    world.tell(12, change(12, filled(quantity="0.2")))
+    value = world.read("liquidation_price", "BTCUSDT").value
+    assert (f"{value:.4f}" if isinstance(value, D) else value) == then
+
+
+def test_a_notional_that_is_left_out_is_computed() -> None:
+    world = World()
+    world.tell(1, poll(1, replace(position(), notional=D(0))))
+    assert world.read("position_margin_ratio", "BTCUSDT").value == D("24.8") / 1200

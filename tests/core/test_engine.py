@@ -158,6 +158,8 @@ def test_unknown_neither_raises_nor_resolves() -> None:
     world.tell(700, marks(700, BTCUSDT="62000"))
     world.tell(701, marks(701, BTCUSDT="55000"))
     assert world.story == ["1s fired warning"]
+    world.tell(702, marks(702, BTCUSDT="62000"))
+    assert world.story == ["1s fired warning"]
     world.tell(702, poll(702, FAR))
     assert world.story == ["1s fired warning", "702s resolved warning recovered"]
 

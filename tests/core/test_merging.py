@@ -13,7 +13,7 @@ from monitor.core.events import (
 )
 from monitor.core.notices import Grade, Reading
 from monitor.core.rows import same_price
-from tests.core.worlds import World, at, change, filled, marks, money, poll, position
+from tests.core.worlds import World, at, change, filled, marks, money, near, poll, position
 
 D = Decimal
 
@@ -381,3 +381,17 @@ def test_a_row_keeps_the_margin_asset_that_was_told_before() -> None:
     world.tell(1, poll(1, replace(position(), margin_asset="BNFCR")))
     world.tell(2, change(2, filled(quantity="0.2", asset=None)))
     assert world.account.holdings[BOTH].position.margin_asset == "BNFCR"
+
+
+def test_a_streamed_mark_is_believed_over_a_polled_one_for_three_seconds() -> None:
+    """A poll row that never moves must not clear what the stream raised, nor raise it again."""
+    world = World(near())
+    world.tell(1, poll(1, position(mark="62000")))
+    for seconds in range(2, 12):
+        world.tell(seconds, marks(seconds, BTCUSDT="55000"))
+        world.tell(seconds + 0.5, poll(seconds + 0.5, position(mark="62000")))
+    assert world.story == ["2s fired warning"]
+    world.tell(13.9, poll(13.9, position(mark="62000")))
+    assert world.story == ["2s fired warning"]
+    world.tell(14, poll(14, position(mark="62000")))
+    assert world.story == ["2s fired warning", "14s resolved warning recovered"]

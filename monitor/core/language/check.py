@@ -48,7 +48,7 @@ class CheckedCondition:
 
 def check(text: str, vocabulary: Vocabulary) -> CheckedCondition:
     """Read and check a condition; raises ConditionError at the first fault."""
-    node = parse(text)
+    node = _parsed(text)
     checker = _Checker(text, vocabulary)
     tree = checker.condition(node, wanted=True)
     words = tuple(checker.values.words.values())
@@ -56,6 +56,16 @@ def check(text: str, vocabulary: Vocabulary) -> CheckedCondition:
         problem = "the condition reads no metric, so it is always the same"
         raise ConditionError(problem, node.place.column, "compare a metric with a value")
     return CheckedCondition(tree, words)
+
+
+def _parsed(text: str) -> Node:
+    try:
+        return parse(text)
+    except ConditionError as exc:
+        hint = hints.for_comma(text, exc.column)
+        if not hint:
+            raise
+        raise ConditionError(exc.problem, exc.column, hint) from None
 
 
 class _Checker:
@@ -140,6 +150,8 @@ class _Checker:
     def _unit(self, left: Measured, right: Measured) -> Unit:
         measure = compared(left.measure, right.measure)
         if measure is None:
+            self._refuse_for_text(left, right)
+            self._refuse_for_text(right, left)
             self.values.clash(left, right)
         if (
             measure is Unit.DURATION
@@ -150,6 +162,17 @@ class _Checker:
             problem = f"{names} are durations, which compare with a literal only"
             raise ConditionError(problem, right.column, "compare each with a literal such as 30s")
         return measure if measure in {Unit.TEXT, Unit.DURATION} else Unit.NUMBER
+
+    def _refuse_for_text(self, word: Measured, literal: Measured) -> None:
+        """Refuse a number beside a word that is one of a few texts, and name those."""
+        known = self.values.words[word.value.name].known if isinstance(word.value, Read) else None
+        if known is None or not literal.literal:
+            return
+        problem = (
+            f"{self.values.quote(word.node)} is {noun(word.measure)}, "
+            f"{self.values.quote(literal.node)} is {noun(literal.measure)}"
+        )
+        raise ConditionError(problem, literal.column, hints.for_text(literal.written, known))
 
     def _known(self, word: Measured, text: Measured) -> None:
         """Refuse a text that its word can never be."""

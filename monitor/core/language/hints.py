@@ -59,9 +59,28 @@ def for_function(name: str) -> str:
 
 def for_text(text: str, known: frozenset[str]) -> str:
     """Guess which of the known texts was meant, or list them."""
+    if not known:
+        return ""
     if near := _nearest(text, sorted(known)):
         return f'did you mean "{near}"?'
     return "it can be " + ", ".join(f'"{each}"' for each in sorted(known))
+
+
+def for_comma(text: str, column: int) -> str:
+    """Guess the number that a comma in a condition was meant to be part of; "" if no idea.
+
+    Args:
+        text: The condition.
+        column: Where the comma stands, from 1.
+    """
+    before = re.search(r"(?<![\w.])[0-9]+$", text[: column - 1])
+    after = re.match(r",([0-9]+)((?:%|[A-Za-z]+)?)(?![\w.,%])", text[column - 1 :])
+    if before is None or after is None:
+        return ""
+    # Three digits behind it are thousands, any other number of them is a decimal comma.
+    point = "" if len(after[1]) == 3 else "."
+    number = f"{before[0]}{point}{after[1]}{after[2]}"
+    return f"did you mean {number}?" if read_number(number) else ""
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
