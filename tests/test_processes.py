@@ -248,3 +248,49 @@ def test_a_hang_up_does_not_end_the_watch(tmp_path: Path) -> None:
         wait_for(lambda: "received SIGHUP: files are read at a start only" in log.read_text())
         assert process.poll() is None
         assert stop(process) == 0
+
+
+KEYS = (
+    "id at kind severity previous reason happening count rule account symbol position_side side "
+    "asset since data_age attempt title body values"
+).split()
+
+
+def test_the_demo_tells_the_crash_from_first_warning_to_liquidation() -> None:
+    done = subprocess.run(
+        [*COMMAND, "demo", "--json", "--speed", "100"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    *lines, summary = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [list(line) for line in lines] == [KEYS] * len(lines)
+    assert [line["id"] for line in lines] == list(range(1, len(lines) + 1))
+    assert {line["attempt"] for line in lines} == {1}
+    told = [
+        (line["kind"], line["severity"], line["reason"] or line["happening"])
+        for line in lines
+        if line["symbol"] == "BTCUSDT" and line["rule"] in {"margin-room", "forced-close"}
+    ]
+    assert told == [
+        ("fired", "info", None),
+        ("escalated", "warning", None),
+        ("escalated", "critical", None),
+        ("happened", "critical", "liquidation"),
+        ("resolved", "critical", "position_closed"),
+    ]
+    assert {line["symbol"] for line in lines} == {"BTCUSDT"}
+    by_kind = {(line["kind"], line["severity"]): line["at"] for line in reversed(lines)}
+    happened = [line["at"] for line in lines if line["happening"] == "liquidation"]
+    assert {key: summary[key] for key in list(summary)[:4]} == {
+        "kind": "summary",
+        "first_warning_at": by_kind["escalated", "warning"],
+        "first_critical_at": by_kind["escalated", "critical"],
+        "liquidation_at": happened[0],
+    }
+    assert list(summary)[4:] == ["warning_to_liquidation", "critical_to_liquidation", "notices"]
+    assert summary["notices"] == len(lines)
+    assert summary["warning_to_liquidation"] > summary["critical_to_liquidation"] > 120

@@ -146,10 +146,8 @@ def _summary(heard: list[Notice]) -> dict[str, object]:
     def first(of_kind: Callable[[Notice], bool]) -> int | None:
         return next((notice.at for notice in heard if of_kind(notice)), None)
 
-    def up(severity: Severity) -> Callable[[Notice], bool]:
-        return lambda notice: notice.kind in {"fired", "escalated"} and notice.severity >= severity
-
-    warned, critical = first(up(Severity.WARNING)), first(up(Severity.CRITICAL))
+    warned = first(lambda notice: notice.severity >= Severity.WARNING)
+    critical = first(lambda notice: notice.severity is Severity.CRITICAL)
     liquidated = first(lambda notice: notice.happening == "liquidation")
 
     def between(begin: int | None) -> float | None:
