@@ -1,6 +1,7 @@
 """`marginwatch check`, and how every command ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -206,6 +207,19 @@ def test_usage_ends_with_two() -> None:
     for args in (["chek"], ["check", "--nope"], ["check", "-c"]):
         assert run(*args).exit_code == 2
     assert run("check", "-c", "nowhere.toml").stderr == "nowhere.toml: there is no such file\n"
+
+
+def test_pipes_and_folders_are_refused_at_once() -> None:
+    os.mkfifo("p.toml")
+    Path("d/x.toml").mkdir(parents=True)
+    told = "is not a regular file\n    give a TOML file\n"
+    for args in (("--rules", "p.toml"), ("--rules", "p*.toml")):
+        result = run("check", *args)
+        assert (result.exit_code, result.stderr) == (2, f"p.toml: {told}1 fault in 1 file\n")
+    result = run("check", "-c", "p.toml")
+    assert (result.exit_code, result.stderr) == (2, f"p.toml: {told}")
+    assert run("check", "--rules", "/dev/zero").stderr.startswith(f"/dev/zero: {told}")
+    assert run("check", "--rules", "d").stderr.startswith("d/x.toml: is a folder, not a file\n")
 
 
 def test_no_configuration_names_all_places(folder: Path) -> None:

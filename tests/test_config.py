@@ -264,6 +264,52 @@ def test_a_wrong_configuration_is_told_word_for_word(text: str, told: str) -> No
     assert refused(text) == told
 
 
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (
+            b'\xef\xbb\xbfapi_secret = "s4711"',
+            (
+                "1:1: begins with a byte order mark\n    api_secret = …\n"
+                "    ^ save it as UTF-8 without one"
+            ),
+        ),
+        (
+            b'[[account]]\napi_key = "4711\xfc4711"',
+            (
+                "2:16: byte 0xfc is not UTF-8\n    api_key = …\n"
+                "                   ^ save the file as UTF-8"
+            ),
+        ),
+        (
+            'api_key = "4711"'.encode("utf-16"),
+            "1:1: is UTF-16, not UTF-8\n    api_key = …\n    ^ save it as UTF-8",
+        ),
+        (
+            b'[[account]]\napi_key = "4711"\napi_key = "4711"',
+            (
+                "3:1: not TOML: a key is given twice in this table\n    api_key = …\n"
+                "    ^ keep one of them\n1 fault in 1 file"
+            ),
+        ),
+        (
+            b'rules = [\n[[account]]\napi_key = "4711"',
+            (
+                "2:1: not TOML: an array or inline table is not closed\n    …\n"
+                "    ^ close the [ in line 1, column 9\n1 fault in 1 file"
+            ),
+        ),
+    ],
+    ids=["mark", "latin-1", "utf-16", "twice", "unclosed"],
+)
+def test_what_is_no_toml_is_shown_without_secrets(raw: bytes, told: str) -> None:
+    path = Path("config.toml")
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ=ENVIRON)
+    assert str(caught.value) == f"config.toml:{told}"
+
+
 def test_a_dry_run_needs_no_channel() -> None:
     assert load(ACCOUNT, need_channels=False).channels == ()
 

@@ -250,10 +250,28 @@ def test_a_hang_up_does_not_end_the_watch(tmp_path: Path) -> None:
         assert stop(process) == 0
 
 
-KEYS = (
-    "id at kind severity previous reason happening count rule account symbol position_side side "
-    "asset since data_age attempt title body values"
-).split()
+KEYS = [
+    "id",
+    "at",
+    "kind",
+    "severity",
+    "previous",
+    "reason",
+    "happening",
+    "count",
+    "rule",
+    "account",
+    "symbol",
+    "position_side",
+    "side",
+    "asset",
+    "since",
+    "data_age",
+    "attempt",
+    "title",
+    "body",
+    "values",
+]
 
 
 def test_the_demo_tells_the_crash_from_first_warning_to_liquidation() -> None:

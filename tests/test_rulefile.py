@@ -171,8 +171,9 @@ rules/b.toml:7:1: rule "s": there is no key called `zzz`
 rules/c.toml:1:1: rule "r": there is another rule of this name at rules/b.toml:1
     [[rule]]
     ^ names are unique over all files
-rules/d.toml: is not UTF-8: byte 0xff at offset 0, in line 1
-    save it as UTF-8
+rules/d.toml:1:1: byte 0xff is not UTF-8
+    \N{REPLACEMENT CHARACTER}
+    ^ save the file as UTF-8
 4 faults in 4 files"""
     )
 
@@ -184,12 +185,11 @@ def test_paths_are_shown_relative_where_that_is_possible(
     monkeypatch.chdir(tmp_path / "in")
     Path("a.toml").write_text("")
     (tmp_path / "b.toml").write_text("")
+    nothing = "there is no [[rule]] in this file\n\n    ^ begin each rule with [[rule]]\n"
     with pytest.raises(RuleFileError) as caught:
         load_rules([tmp_path / "in/a.toml", tmp_path / "b.toml"])
     assert str(caught.value) == (
-        "a.toml: there is no [[rule]] in this file\n"
-        f"{tmp_path}/b.toml: there is no [[rule]] in this file\n"
-        "2 faults in 2 files"
+        f"a.toml:1:1: {nothing}{tmp_path}/b.toml:1:1: {nothing}2 faults in 2 files"
     )
 
 

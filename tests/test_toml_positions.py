@@ -1,5 +1,6 @@
 """Where things stand in TOML, how a fault is shown there, and the values TOML has no word for."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ symbols = [ # a comment
 long = """
 [[not.a.table]]
 x = 1"""
-name = 'plain'
+name = """plain"""
 a.b = 2
 [log."x y"]
 when = 2026-01-02 03:04:05
@@ -55,7 +56,7 @@ when = 2026-01-02 03:04:05
         (("rule", 0, "symbols", 1), Place(6, 13, 6, 13)),
         (("rule", 1), Place(8, 1, 8, 1)),
         (("rule", 1, "long"), Place(9, 1, 9, 8)),
-        (("rule", 1, "name"), Place(12, 1, 12, 8, plain=True)),
+        (("rule", 1, "name"), Place(12, 1, 12, 8, plain=True, quotes=3)),
         (("rule", 1, "a"), Place(13, 1, 13, 1)),
         (("rule", 1, "a", "b"), Place(13, 3, 13, 7)),
         (("log", "x y"), Place(14, 1, 14, 1)),
@@ -177,7 +178,7 @@ def test_a_document_round_trips_through_its_positions(text: str) -> None:
         if not key.startswith("[") and isinstance(trail[-1], str):
             assert key.startswith((trail[-1], '"', "'"))
         if place.plain:
-            assert lines[place.value_line - 1][place.value_column :].startswith(value)
+            assert lines[place.value_line - 1][place.column_in(1) - 1 :].startswith(value)
 
 
 # How a fault is shown ------------------------------------------------------------------------
@@ -207,11 +208,28 @@ def test_faults_are_told_in_file_then_line_order() -> None:
     assert report([[Fault(0, 0, "two")]]) == "two\n1 fault in 1 file"
 
 
+WIDE = "not UTF-8\n    a = 1\n    ^ save it as UTF-8"
+
+
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (b"a = \xff", "f.toml: is not UTF-8: byte 0xff at offset 4, in line 1"),
-        (b"\xef\xbb\xbfa = 1", "f.toml: begins with a byte order mark"),
+        (
+            b"\xef\xbb\xbfa = 1",
+            (
+                "f.toml:1:1: begins with a byte order mark\n    a = 1\n"
+                "    ^ save it as UTF-8 without one"
+            ),
+        ),
+        (b"\xef\xbb\xbf", "f.toml:1:1: begins with a byte order mark\n\n    ^ save it as UTF-8"),
+        (
+            "# ü\nb = 'é".encode() + b"\xfc\xe4'\nc = 1",
+            "f.toml:2:7: byte 0xfc is not UTF-8\n    b = 'é��'\n          ^ save the file as UTF-8",
+        ),
+        ("a = 1\nb".encode("utf-16"), f"f.toml:1:1: is UTF-16, {WIDE}"),
+        ("a = 1\nb".encode("utf-16-be"), f"f.toml:1:1: is UTF-16, {WIDE}"),
+        ("a = 1\nb".encode("utf-16-le"), f"f.toml:1:1: is UTF-16, {WIDE}"),
+        ("a = 1\nb".encode("utf-32"), f"f.toml:1:1: is UTF-32, {WIDE}"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused(
@@ -225,14 +243,72 @@ def test_a_file_that_is_no_text_is_refused(
 
 
 def test_a_folder_or_nothing_is_no_file(tmp_path: Path) -> None:
-    assert read_text(tmp_path) == Fault(0, 0, f"{tmp_path}: cannot be read: Is a directory")
+    told = f"{tmp_path}: is a folder, not a file\n    give a TOML file"
+    assert read_text(tmp_path) == Fault(0, 0, told)
     missing = tmp_path / "x"
     assert read_text(missing) == Fault(0, 0, f"{missing}: there is no such file")
 
 
-@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "1" * 5000])
-def test_absurd_documents_are_faults_too(text: str) -> None:
-    assert isinstance(parse_toml(Page("a.toml", text)), Fault)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_might_never_end_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.toml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    told = f"{path}: is not a regular file\n    give a TOML file"
+    assert read_text(path) == Fault(0, 0, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ("a = " + "[" * 5000, 405, "not TOML: nested too deeply"),
+        ("a = " + "{a=" * 5000, 1205, "not TOML: nested too deeply"),
+        ("b." * 3000 + "c = 1", 1, "not TOML: nested too deeply"),
+        ("a = " + "1" * 5000, 5, "not TOML: this number is too long"),
+    ],
+    ids=["arrays", "tables", "key", "number"],
+)
+def test_absurd_documents_are_faults_too(text: str, column: int, told: str) -> None:
+    fault = parse_toml(Page("a.toml", "# '[\n" + text))
+    assert isinstance(fault, Fault)
+    first, line, caret = fault.text.split("\n")
+    assert first == f"a.toml:2:{column}: {told}"
+    assert max(len(line), caret.index("^")) < 120
+    assert line[caret.index("^")] == text[column - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('a = 1\n "a" = "x" # é', "2:2: not TOML: a key is given twice in this table"),
+        ("a = 1\na = {b = 1}", "2:1: not TOML: a key is given twice in this table"),
+        ("a.b = 1\r\na.b = [\r\n2]", "2:1: not TOML: a key is given twice in this table"),
+        ("a = 1\n[[a]]", "2:1: not TOML: a key is given twice in this table"),
+        ("[a]\nb = 1\n [a]", "3:2: not TOML: this table was declared before"),
+        ("a = {b = 1}\na.c = 2", "2:1: not TOML: this table was finished before"),
+        ("rules = [\n[[account]]\n", "2:1: not TOML: an array or inline table is not closed"),
+        ("a = {b = 1\n[c]\n", "2:1: not TOML: an array or inline table is not closed"),
+        ("a = {", "1:6: not TOML: an array or inline table is not closed"),
+        ("a = [\n[1],\nx]", "3:1: not TOML: no value begins here"),
+        ("[a]\nb = [1]\nc =\n", "3:4: not TOML: no value begins here"),
+        ("a = {b = 1 c = 2}", "1:12: not TOML: an inline table is not closed"),
+        ("a = {\nb = 1\nc = 2}", "3:1: not TOML: an inline table is not closed"),
+    ],
+)
+def test_the_place_of_a_syntax_error_is_where_its_author_looks(text: str, told: str) -> None:
+    fault = parse_toml(Page("a.toml", text))
+    assert isinstance(fault, Fault)
+    assert fault.text.split("\n")[0] == f"a.toml:{told}"
+
+
+def test_a_long_line_is_shown_around_its_caret() -> None:
+    page = Page("a.toml", "a = '" + "x" * 200 + "\ty" + "z" * 200 + "'")
+    assert page.fault(1, 207, "no", "yes").text == (
+        f"a.toml:1:207: no\n    …{'x' * 59}\ty{'z' * 39}…\n    {' ' * 60}\t^ yes"
+    )
+    assert page.fault(1, 1, "no").text == f"a.toml:1:1: no\n    a = '{'x' * 95}…\n    ^"
 
 
 # Values --------------------------------------------------------------------------------------

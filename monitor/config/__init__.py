@@ -75,7 +75,7 @@ def load_config(
     Raises:
         ConfigError: With every fault of the file.
     """
-    text = read_text(path)
+    text = read_text(path, masked)
     if isinstance(text, Fault):
         raise ConfigError(text.text)
     page = Page(shown_path(path), text, masked)

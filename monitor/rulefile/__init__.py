@@ -134,7 +134,8 @@ def _read_page(page: Page, known: Known) -> _Sheet:
         sheet.faults.append(page.at_table(("rule",), "a rule begins with [[rule]]", _BRACKETS))
         return sheet
     if not tables and not sheet.faults:
-        sheet.faults.append(whole_file(page.name, "there is no [[rule]] in this file"))
+        what = "there is no [[rule]] in this file"
+        sheet.faults.append(page.fault(1, 1, what, "begin each rule with [[rule]]"))
     for number, table in enumerate(tables):
         reader = RuleReader(page, number, table, known)
         rule = reader.read()

@@ -18,7 +18,15 @@ from monitor.errors import ConditionError
 from monitor.rulefile.table import TableReader
 from monitor.rulefile.template import template_faults
 from monitor.toml_positions.page import Page
-from monitor.toml_positions.values import Wrong, listed, meant, milliseconds, shown, web_address
+from monitor.toml_positions.values import (
+    Wrong,
+    listed,
+    meant,
+    milliseconds,
+    nearest,
+    shown,
+    web_address,
+)
 
 _CONDITION_KEYS = ("for", "keep_firing_for", "hysteresis")
 _HAPPENING_KEYS = ("severity", "cooldown")
@@ -75,6 +83,8 @@ class RuleReader(TableReader):
         label = f"rule {shown(self.name)}" if self.name else f"rule {number + 1} of this file"
         super().__init__(page, ("rule", number), table, label)
         self._known = known
+        self._misspelt = {nearest(key, KEYS) for key in table if key not in KEYS}
+        """Keys that unknown ones resemble: that they are missing goes without saying."""
 
     def read(self) -> Rule | None:
         """Read all of it; None where `faults` says why not."""
@@ -119,7 +129,10 @@ class RuleReader(TableReader):
             self.key("on", what=what, hint="make two rules of it")
             return
         if not self._severities and "on" not in self.table:
-            self.header("says nothing to watch", "give it `info`, `warning` or `critical`, or `on`")
+            if self._misspelt.isdisjoint({*SEVERITIES, "on"}):
+                self.header(
+                    "says nothing to watch", "give it `info`, `warning` or `critical`, or `on`"
+                )
             return
         other, needs = (
             (_HAPPENING_KEYS, "is for rules about happenings (on = [...])")
@@ -132,6 +145,8 @@ class RuleReader(TableReader):
 
     def _check_name(self) -> None:
         name = self.table.get("name")
+        if name is None and "name" in self._misspelt:
+            return
         if name is None:
             self.header("`name` is missing", 'write name = "…", in letters, digits and dashes')
         elif not isinstance(name, str):
@@ -215,6 +230,8 @@ class RuleReader(TableReader):
                 what = f"`{key}` has no level called `{word}`"
                 self.key(key, word, what=what, hint=meant(word, SEVERITIES))
             elif word not in self._severities:
+                if word in self._misspelt:
+                    continue
                 what = f"`{key}` speaks of `{word}`, which this rule does not have"
                 self.key(key, word, what=what, hint=f'add {word} = "…", or leave it out here')
             else:
@@ -241,7 +258,10 @@ class RuleReader(TableReader):
             return Severity.NONE
         value = self.table.get("severity")
         if value is None:
-            self.header("`severity` is missing", 'write severity = "info", "warning" or "critical"')
+            if "severity" not in self._misspelt:
+                self.header(
+                    "`severity` is missing", 'write severity = "info", "warning" or "critical"'
+                )
         elif not isinstance(value, str) or value not in SEVERITIES:
             hint = meant(str(value), SEVERITIES) or f"write {listed(SEVERITIES)}"
             self.value("severity", wrong=Wrong(f"{shown(value)} is no severity", hint))

@@ -2,8 +2,8 @@
 
 tomli tells a place only for what it refuses. For what it accepts, `positions` walks over the text
 once more and notes where things begin; it relies on tomli having accepted the text and checks
-nothing. `page` shows a fault at such a place, `values` reads the kinds of value that TOML has no
-word for.
+nothing. `page` shows a fault at such a place, `broken` finds the place where tomli refuses,
+`values` reads the kinds of value that TOML has no word for.
 
 Lines and columns count from 1, columns in characters. A trail is the way to a value: the names of
 its tables and keys, and the numbers of elements, as in `("rule", 0, "for", "info")`.
@@ -11,6 +11,7 @@ its tables and keys, and the numbers of elements, as in `("rule", 0, "for", "inf
 
 import re
 from bisect import bisect_right
+from contextlib import suppress
 from typing import NamedTuple
 
 Trail = tuple[str | int, ...]
@@ -27,7 +28,13 @@ class Place(NamedTuple):
     value_line: int
     value_column: int
     plain: bool = False
-    """A text on one line without escapes: its n-th character stands at `value_column` + n."""
+    """A text on one line without escapes, so that each of its characters has its own column."""
+    quotes: int = 1
+    """How many quotes a plain text begins with: 1 or 3."""
+
+    def column_in(self, number: int) -> int:
+        """Tell where the n-th character of a plain text stands, from 1."""
+        return self.value_column + self.quotes - 1 + number
 
 
 def positions(text: str) -> dict[Trail, Place]:
@@ -37,6 +44,19 @@ def positions(text: str) -> dict[Trail, Place]:
         text: A document that tomli has accepted.
     """
     return _Scanner(text.replace("\r\n", "\n")).scan()
+
+
+def last_statement(text: str) -> int:
+    """Find where the last header, or the key of the last whole value, begins.
+
+    Args:
+        text: The beginning of a document, with plain newlines, that tomli has read so far.
+    """
+    scanner = _Scanner(text)
+    # The text ends inside of a header or an inline table.
+    with suppress(IndexError, ValueError):
+        scanner.scan()
+    return scanner.last
 
 
 _BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -67,6 +87,8 @@ class _Scanner:
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self._found: dict[Trail, Place] = {}
         self._elements: dict[Trail, int] = {}
+        self.last = 0
+        """Where the last header, or the key of the last whole value, begins."""
 
     def scan(self) -> dict[Trail, Place]:
         table: Trail = ()
@@ -91,6 +113,7 @@ class _Scanner:
         return line, at - self._starts[line - 1] + 1
 
     def _header(self) -> Trail:
+        self.last = self._at
         spot = self._spot(self._at)
         array = self._text.startswith("[[", self._at)
         self._at += 2 if array else 1
@@ -134,6 +157,7 @@ class _Scanner:
             trail = (*trail, name)
             self._found.setdefault(trail, Place(*self._spot(begin), *self._spot(begin)))
         self._value((*trail, names[-1][0]), names[-1][1])
+        self.last = names[0][1]
 
     def _value(self, trail: Trail, key_at: int) -> None:
         begin, opening = self._at, self._text[self._at]
@@ -155,10 +179,10 @@ class _Scanner:
             self._at += 1
         elif opening in "\"'":
             raw = self._skip(_TEXT)
-            short = not raw.startswith(('"""', "'''"))
-            self._found[trail] = place._replace(
-                plain=short and not (opening == '"' and "\\" in raw)
-            )
+            escapes = opening == '"' and "\\" in raw
+            if not escapes and "\n" not in raw:
+                quotes = 3 if raw.startswith(('"""', "'''")) else 1
+                self._found[trail] = place._replace(plain=True, quotes=quotes)
         else:
             self._skip(_BARE)
 

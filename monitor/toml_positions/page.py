@@ -7,6 +7,8 @@ A fault reads
                                    ^ did you mean 5%?
 """
 
+import codecs
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +16,18 @@ from typing import NamedTuple
 
 import tomli
 
-from monitor.toml_positions import Place, Trail, positions
+from monitor.toml_positions import Place, Trail, last_statement, positions
+from monitor.toml_positions.broken import too_much, unclosed
 from monitor.toml_positions.values import printable
 
 _MARGIN = "    "
+_WIDEST = 120
+"""The longest line that is shown whole."""
+_BEFORE, _WINDOW = 60, 100
+"""How much of a longer one is shown before its caret, and in all."""
+
+Mask = Callable[[str, int], str]
+"""Makes a line fit to be shown, given the line and the column of the caret."""
 
 
 class Fault(NamedTuple):
@@ -58,43 +68,105 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def read_text(path: Path) -> str | Fault:
-    """Read a file that should be UTF-8; whatever is in the way comes back as a fault."""
+def read_text(path: Path, mask: Mask | None = None) -> str | Fault:
+    """Read a file that should be UTF-8; whatever is in the way comes back as a fault.
+
+    Args:
+        path: The file.
+        mask: As for `Page`.
+    """
     name = shown_path(path)
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe or a device might never end
+            what = "is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file"
+            return whole_file(name, what, "give a TOML file")
         raw = path.read_bytes()
     except FileNotFoundError:
         return whole_file(name, "there is no such file")
     except OSError as exc:
         return whole_file(name, f"cannot be read: {exc.strerror or exc}")
+    wide = _wide_encoding(raw)
+    if wide:
+        page = Page(name, raw.decode(wide, "replace").removeprefix("\ufeff"), mask)
+        return page.fault(1, 1, f"is {wide[:6].upper()}, not UTF-8", "save it as UTF-8")
     try:
         text = raw.decode()
     except UnicodeDecodeError as exc:
         line = raw.count(b"\n", 0, exc.start) + 1
-        what = f"is not UTF-8: byte 0x{raw[exc.start]:02x} at offset {exc.start}, in line {line}"
-        return whole_file(name, what, "save it as UTF-8")
+        column = len(raw[raw.rfind(b"\n", 0, exc.start) + 1 : exc.start].decode()) + 1
+        page = Page(name, raw.decode(errors="replace"), mask)
+        what = f"byte 0x{raw[exc.start]:02x} is not UTF-8"
+        return page.syntax_fault(line, column, what, "save the file as UTF-8")
     if text.startswith("\ufeff"):
-        return whole_file(name, "begins with a byte order mark", "save it as UTF-8 without one")
+        page = Page(name, text[1:], mask)
+        return page.fault(1, 1, "begins with a byte order mark", "save it as UTF-8 without one")
     return text
 
 
+def _wide_encoding(raw: bytes) -> str:
+    """Name the encoding of a text in units of two or four bytes; "" for all others."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Without a mark: TOML begins with ASCII, so one byte of the first two is zero.
+    zeros = bytes(byte == 0 for byte in raw[:2])
+    return {b"\0\1": "utf-16-le", b"\1\0": "utf-16-be"}.get(zeros, "")
+
+
 def parse_toml(page: "Page") -> dict[str, object] | Fault:
-    """Read a document; a syntax error comes back as a fault at tomli's place."""
+    """Read a document; a syntax error comes back as a fault where its author has to look."""
+    text = page.text.replace("\r\n", "\n")
     try:
-        return tomli.loads(page.text)
+        return tomli.loads(text)
     except tomli.TOMLDecodeError as exc:
-        what, hint = _SYNTAX.get(exc.msg, (exc.msg[:1].lower() + exc.msg[1:], ""))
-        return page.syntax_fault(exc.lineno, exc.colno, f"not TOML: {what}", hint)
-    except (RecursionError, ValueError):  # a thousand brackets, or a number of 5,000 digits
-        return whole_file(page.name, "not TOML: nested too deeply, or a number is too long")
+        return _syntax_fault(page, text, exc.msg, exc.pos)
+    except RecursionError:
+        what, hint = "nested too deeply", "nest it less"
+    except ValueError:
+        what, hint = "this number is too long", "write a shorter one"
+    return page.syntax_fault(*_spot(text, too_much(text)), f"not TOML: {what}", hint)
 
 
-# tomli's words for the three mistakes that people make most.
+def _syntax_fault(page: "Page", text: str, problem: str, at: int) -> Fault:
+    for beginning, what, hint in _TWICE:
+        if problem.startswith(beginning):
+            # Its key is known, and so is what may be shown of its line.
+            begin = last_statement(text[:at])
+            return page.fault(*_spot(text, begin), f"not TOML: {what}", hint)
+    early = unclosed(text, at)
+    if early is not None:
+        at, bracket = early
+        line, column = _spot(text, bracket.at)
+        what = "an array or inline table is not closed"
+        hint = f"close the {bracket.mark} in line {line}, column {column}"
+    else:
+        what, hint = _SYNTAX.get(problem, (problem[:1].lower() + problem[1:], ""))
+    return page.syntax_fault(*_spot(text, at), f"not TOML: {what}", hint)
+
+
+def _spot(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+# tomli's words for the mistakes that people make most.
 _SYNTAX = {
     "Illegal character '\\n'": ("the text does not end on its line", "add the closing quote"),
-    "Cannot overwrite a value": ("a key is given twice in this table", "keep one of them"),
     "Invalid value": ("no value begins here", "texts are written in quotes"),
+    "Unclosed array": ("an array is not closed", "a comma or the closing ] is missing"),
+    "Unclosed inline table": (
+        "an inline table is not closed",
+        "a comma or the closing } is missing",
+    ),
 }
+_TWICE = (
+    ("Cannot overwrite", "a key is given twice in this table", "keep one of them"),
+    ("Duplicate inline table key", "a key is given twice in this table", "keep one of them"),
+    ("Cannot mutate", "this table was finished before", "write its keys in one place"),
+    ("Cannot redefine", "this table was finished before", "write its keys in one place"),
+    ("Cannot declare", "this table was declared before", "of several, each begins with [[…]]"),
+)
 
 
 class Page:
@@ -107,7 +179,7 @@ class Page:
             column of the caret; the line as it stands where None.
     """
 
-    def __init__(self, name: str, text: str, mask: Callable[[str, int], str] | None = None) -> None:
+    def __init__(self, name: str, text: str, mask: Mask | None = None) -> None:
         self.name = name
         self.text = text
         self._lines = [line.removesuffix("\r") for line in text.split("\n")]
@@ -133,12 +205,17 @@ class Page:
 
     def _fault(self, line: int, column: int, what: str, hint: str, source: str) -> Fault:
         shown = printable(source)
+        masked = shown if self._mask is None else self._mask(shown, column)
+        begin, end, before, after = 0, len(masked), "", ""
+        if max(len(masked), column) > _WIDEST:
+            begin = max(0, column - 1 - _BEFORE)
+            end = begin + _WINDOW
+            before, after = "…" * (begin > 0), "…" * (end < len(masked))
         # A tab before the caret stays one, so that the caret stands right at any tab width.
-        pad = "".join("\t" if char == "\t" else " " for char in shown[: column - 1])
-        if self._mask is not None:
-            shown = self._mask(shown, column)
-        caret = f"{pad.ljust(column - 1)}^ {hint}".rstrip()
-        text = f"{self.name}:{line}:{column}: {what}\n{_MARGIN}{shown}\n{_MARGIN}{caret}"
+        pad = "".join("\t" if char == "\t" else " " for char in shown[begin : column - 1])
+        caret = f"{' ' * len(before)}{pad.ljust(column - 1 - begin)}^ {hint}".rstrip()
+        window = f"{_MARGIN}{before}{masked[begin:end]}{after}".rstrip()
+        text = f"{self.name}:{line}:{column}: {what}\n{window}\n{_MARGIN}{caret}"
         return Fault(line, column, text)
 
     def at_table(self, trail: Trail, what: str, hint: str = "") -> Fault:
@@ -169,4 +246,4 @@ class Page:
         place = self.places[trail]
         if not place.plain:
             return self.at_key(trail, what, hint)
-        return self.fault(place.value_line, place.value_column + column, what, hint)
+        return self.fault(place.value_line, place.column_in(column), what, hint)

@@ -47,10 +47,16 @@ def shown(value: object) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest of some known names ("did you mean `…`?"), or nothing."""
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Find the known name that resembles another most; "" where none does."""
     known = sorted(known)
     lower = {candidate.lower(): candidate for candidate in reversed(known)}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    return f"did you mean `{lower[near[0]]}`?" if near else ""
+    return lower[near[0]] if near else ""
 
 
 def listed(names: Iterable[str]) -> str:
