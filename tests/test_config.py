@@ -222,7 +222,8 @@ def test_a_plain_channel_url_is_a_secret_too() -> None:
     ids=["0600", "0400", "no plain secret", "local account", "local url", "localhost"],
 )
 def test_what_is_safe_is_accepted(text: str, mode: int) -> None:
-    load(text, mode)
+    config = load(text, mode)
+    assert [len(config.accounts), len(config.channels)] == [1, 1]
 
 
 def test_an_account_that_is_partly_elsewhere_is_not_exempt() -> None:
@@ -242,7 +243,8 @@ def test_a_secret_file_that_others_can_read_is_refused(folder: Path) -> None:
 def test_systemds_folder_is_guarded_whatever_the_modes(folder: Path) -> None:
     write("s4711", 0o644, name="s")
     text = ACCOUNT.replace("${SECRET}", f"${{file:{folder}/s}}") + CHANNEL
-    load(text, environ=ENVIRON | {"CREDENTIALS_DIRECTORY": str(folder)})
+    config = load(text, environ=ENVIRON | {"CREDENTIALS_DIRECTORY": str(folder)})
+    assert config.accounts[0].api_secret.get_secret_value() == "s4711"
 
 
 # What is wrong, word for word ----------------------------------------------------------------

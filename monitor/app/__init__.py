@@ -277,5 +277,6 @@ class Service:
 
     async def _introduce_the_silent(self) -> None:
         await trio.sleep(INTRODUCE_AFTER * self._doors.scale)
-        for name, why in self._unheard.items():
+        for name, unheard in self._unheard.items():
+            why = self.accounts[name].trouble or unheard
             self.log.warning("%s: cannot be watched yet: %s; trying on", name, why)

@@ -65,6 +65,8 @@ class ApiLine:
         self._rebuild = trio.Event()
         self._rebuild_why = ""
         self._offset = 0
+        self.trouble = ""
+        """Why the last socket was lost or never stood; "" while one does its work."""
 
     @property
     def offset(self) -> int:
@@ -124,8 +126,10 @@ class ApiLine:
                 self._url, dial=around.dial, deadline_s=around.dial_deadline, name=self._name
             ) as socket:
                 await self._use(socket, good)
-        except UpgradeRefused as refused:
-            self.note_limits(refused)
+        except ConnectionLost as lost:
+            self.trouble = str(lost)
+            if isinstance(lost, UpgradeRefused):
+                self.note_limits(lost)
             raise
 
     async def _use(self, socket: Socket, good: Callable[[], None]) -> None:
@@ -144,6 +148,7 @@ class ApiLine:
             nursery.start_soon(api.run)
             nursery.start_soon(self._end_when_told)
             await self._measure(api)
+            self.trouble = ""
             good()
             self._stand(api)
             try:

@@ -122,6 +122,11 @@ class UsdmAccount:
         """The exchange's clock minus ours, milliseconds; 0 until it is measured."""
         return self._line.offset
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be asked at the moment, for the log; "" while something can."""
+        return self._line.trouble
+
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:

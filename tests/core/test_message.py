@@ -313,7 +313,7 @@ def test_formatting_never_fails(name: str, reading: Reading, spec: str) -> None:
     notice = replace(FIRED, values={name: replace(reading, value=value)})
     chosen = replace(RULE, message=f"{{{name}:{spec[:6]}}}")
     message = compose(notice, chosen, now_utc=EPOCH, zone=UTC)
-    json.dumps(as_json(notice, message, 1))
+    assert json.loads(json.dumps(as_json(notice, message, 1)))["body"] == message.body
 
 
 def test_texts_that_decided_are_not_listed_among_the_numbers() -> None:

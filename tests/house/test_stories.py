@@ -7,6 +7,7 @@ Every story is two hours long at most, in virtual time. The long stands at 10x: 
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from trio.testing import MockClock
 
 from monitor.core.message import Message
@@ -333,3 +334,40 @@ async def test_after_a_sleep_everything_is_asked_anew(
         "resolved warning blind recovered",
         "resolved warning distance recovered",
     ]
+
+
+async def test_within_five_seconds_the_log_says_what_is_held_or_why_not(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = Town(tmp_path, CALM + fault("refuse", "0s", "20s", "api"))
+    async with town.exists(), town.life():
+        await town.until(5.5)
+        assert said(caplog, "cannot be watched yet") == [
+            "main: cannot be watched yet: main API (127.0.0.1): 127.0.0.1: refused; trying on"
+        ]
+        await town.until(60)
+
+    assert said(caplog, "from liquidation") == [
+        "main: 1 position, nearest BTCUSDT long 9.6 % from liquidation"
+    ]
+
+
+async def test_a_restart_after_ten_minutes_down_is_no_blindness(
+    autojump_clock: MockClock, tmp_path: Path, root: Path
+) -> None:
+    """How long nobody saw counts across restarts, but the first poll is quicker than the rule."""
+    town = Town(tmp_path, CALM, rules=(root / "rules" / "watch.toml").read_text())
+    async with town.exists():
+        async with town.life(crash=True):
+            await town.until(60)
+        await town.until(660)
+        async with town.life():
+            await town.until(700)
+
+    assert town.story == []
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    """The lines of the service's log that hold some words."""
+    lines = [record.getMessage() for record in caplog.records if record.name == "marginwatch"]
+    return [line for line in lines if words in line]

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from monitor.sim.scenario import Scenario, parse_scenario
-from monitor.sim.testing import (
+from tests.sim.visitor import (
     TurnedAwayError,
     Visitor,
     fetch,

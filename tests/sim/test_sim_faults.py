@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from monitor.sim.exchange import Exchange
 from monitor.sim.scenario import Scenario, parse_scenario
-from monitor.sim.testing import (
+from tests.sim.visitor import (
     HungUpError,
     TurnedAwayError,
     Visitor,

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from monitor.errors import PortInUse
 from monitor.sim.exchange import Exchange, account_table
 from monitor.sim.scenario import SCENARIOS, Scenario, load_scenario, parse_scenario
-from monitor.sim.testing import TurnedAwayError, Visitor, fetch, open_exchange, signed
+from tests.sim.visitor import TurnedAwayError, Visitor, fetch, open_exchange, signed
 
 SHORT = """
 seed = {seed}

@@ -10,7 +10,7 @@ from trio.testing import MockClock, lockstep_stream_pair
 from monitor.sim.exchange import Exchange
 from monitor.sim.scenario import Scenario, parse_scenario
 from monitor.sim.server import QUEUE_FRAMES
-from monitor.sim.testing import HungUpError, Visitor, fetch, open_exchange
+from tests.sim.visitor import HungUpError, Visitor, fetch, open_exchange
 
 START = 1_767_225_600_000
 STORY = """
