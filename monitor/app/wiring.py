@@ -9,6 +9,7 @@ from monitor.app.clock import real_now
 from monitor.binance.budget import Budget
 from monitor.binance.link import Dial
 from monitor.binance.marks import MarkStream
+from monitor.binance.signing import Signer
 from monitor.binance.usdm import UsdmAccount
 from monitor.config import Account, Config
 from monitor.core.engine import Engine
@@ -90,10 +91,10 @@ def make_account(
     """Make the watch over one account."""
     return UsdmAccount(
         name=account.name,
-        api_key=account.api_key.get_secret_value(),
-        api_secret=account.api_secret.get_secret_value(),
+        signer=Signer(account.api_key.get_secret_value(), account.api_secret.get_secret_value()),
         ws_api=account.endpoints.ws_api,
         streams=account.endpoints.streams,
+        rest=account.endpoints.rest,
         poll_interval=config.poll_interval / 1000,
         dial=doors.dial,
         emit=emit,

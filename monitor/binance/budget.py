@@ -7,6 +7,7 @@ share an address may share one `Budget` (a budget that stretches polls is not bu
 
 import re
 from collections.abc import Callable
+from enum import IntEnum
 from http import HTTPStatus
 
 import trio
@@ -21,6 +22,19 @@ _BANNED = 418
 
 TOO_MUCH = -1003
 """Binance's code for too many requests, banned or not."""
+
+
+class Rank(IntEnum):
+    """Who goes first when not everything may be asked at once."""
+
+    URGENT = 0
+    """A poll after a forced order or margin call, and what makes a connection."""
+    POLL = 1
+    """The positions and status of an account."""
+    EXTRA = 2
+    """The settings of all symbols, the asset mode."""
+    REFERENCE = 3
+    """Brackets, asset prices, forced orders of the past."""
 
 
 class Budget:
@@ -50,6 +64,15 @@ class Budget:
         # A clock is waited for, and the instant may move away meanwhile: no event tells of either.
         while (seconds := self.closed_for) > 0:  # noqa: ASYNC110  (see the comment above)
             await trio.sleep(seconds)
+
+    async def take(self, weight: int, *, rank: Rank = Rank.POLL) -> None:  # noqa: ARG002
+        """Wait until a request of this weight may be made, and count it as made.
+
+        Args:
+            weight: As documented for the request.
+            rank: Lower ranks are served first.
+        """
+        await self.wait_open()
 
     def counted(self, used: int, limit: int) -> None:
         """Take note of the weight that an answer told; an answer also ends a series of bans."""

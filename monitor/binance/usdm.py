@@ -42,10 +42,10 @@ class UsdmAccount:
 
     Args:
         name: The account, as configured.
-        api_key: Its key.
-        api_secret: Its HMAC secret; not kept.
+        signer: Names its key, and signs.
         ws_api: URL of the WebSocket API.
         streams: Base URL of the streams.
+        rest: Base URL of REST.
         poll_interval: Seconds between two polls.
         dial: Makes streams for sockets.
         emit: Takes an event, at once; `trio.WouldBlock` says that it cannot, and then the socket
@@ -63,10 +63,10 @@ class UsdmAccount:
         self,
         *,
         name: str,
-        api_key: str,
-        api_secret: str,
+        signer: Signer,
         ws_api: str,
         streams: str,
+        rest: str,  # noqa: ARG002
         poll_interval: float,
         dial: Dial,
         emit: Callable[[Event], None],
@@ -85,7 +85,7 @@ class UsdmAccount:
         around = Surroundings(name, dial, now, self.budget, quarantine, rng, log, scale)
         self._line = ApiLine(
             ws_api,
-            signer=Signer(api_key, api_secret),
+            signer=signer,
             around=around,
             on_connected=self._poll_everything,
             on_rejected=self._on_rejected,

@@ -18,10 +18,15 @@ from typing import assert_never
 
 from monitor.core import earlier
 from monitor.core.agenda import Agenda
+from monitor.core.brackets import take_brackets, take_prices
 from monitor.core.events import (
     AccountChanged,
+    AccountRefused,
     AccountStarted,
+    AddressBanned,
     AssetModeChanged,
+    AssetPricesRead,
+    BracketsRead,
     ClockJumped,
     Event,
     ForcedOrderSeen,
@@ -39,6 +44,7 @@ from monitor.core.events import (
     UserStreamFell,
     UserStreamStood,
     Woke,
+    WorldEvent,
 )
 from monitor.core.freshness import FORGET_AFTER
 from monitor.core.happenings import (
@@ -180,13 +186,8 @@ class Engine:
 
     def _take(self, event: Event, now: Now, touched: Touched, outcome: Outcome) -> None:
         """Apply an event's whole data."""
-        if isinstance(event, Woke):
-            return
-        if isinstance(event, MarksChanged):
-            self.portfolio.move_marks(event.marks.items(), now, touched)
-            return
-        if isinstance(event, ClockJumped):
-            self._take_jump(now, touched)
+        if isinstance(event, WorldEvent):
+            self._take_world(event, now, touched, outcome)
             return
         account = self.portfolio.accounts[event.account]
         trust = self._trust[event.account]
@@ -210,9 +211,31 @@ class Engine:
                 self._take_stream(account, event, now)
             case KeyWasRejected() | KeyWasAccepted():
                 self._take_key(account, event, now, outcome)
+            case AccountRefused():
+                account.refused = event.why
+                touched.accounts[account] = None
+            case BracketsRead():
+                take_brackets(account, event, touched)
             case PollsPaced():
                 account.limit = max(self._stale_after, 3 * event.every)
                 touched.accounts[account] = None
+            case _:
+                assert_never(event)
+
+    def _take_world(self, event: WorldEvent, now: Now, touched: Touched, outcome: Outcome) -> None:
+        """Apply what is of no account in particular."""
+        match event:
+            case Woke():
+                pass
+            case MarksChanged():
+                self.portfolio.move_marks(event.marks.items(), now, touched)
+            case ClockJumped():
+                self._take_jump(now, touched)
+            case AssetPricesRead():
+                take_prices(self.portfolio, event, touched)
+            case AddressBanned():
+                details = {"until": str(event.until), "message": event.message}
+                self._teller.happen(Happening("banned", Target(""), details), now, outcome)
             case _:
                 assert_never(event)
 

@@ -41,6 +41,35 @@ class MarksChanged:
     marks: Mapping[str, Mark]
 
 
+class Bracket(NamedTuple):
+    """One maintenance tier of a symbol, by unsigned notional at the mark, in the margin asset."""
+
+    floor: Decimal
+    cap: Decimal
+    rate: Decimal
+    """Maintenance margin rate."""
+    amount: Decimal
+    """Maintenance amount (`cum`): maintenance = notional · rate − amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetPricesRead:
+    """USD prices of margin assets (assetIndex), for multi-assets mode; of every account."""
+
+    prices: Mapping[str, Decimal]
+    """USD per unit of each asset."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressBanned:
+    """The exchange bans this machine's address; said once per ban, of every account."""
+
+    until: int
+    """Unix milliseconds UTC by our clock."""
+    message: str
+    """Binance's own words."""
+
+
 @dataclass(frozen=True, slots=True)
 class BalanceRow:
     """One asset of an account, from an event."""
@@ -48,6 +77,8 @@ class BalanceRow:
     asset: str
     wallet: Decimal
     cross_wallet: Decimal
+    change: Decimal | None = None
+    """What the wallet changed by other than profit and commission; None where it is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +178,8 @@ class AccountChanged:
     """Binance's `m`, as it came; unknown ones pass."""
     balances: tuple[BalanceRow, ...] = ()
     positions: tuple[PositionRow, ...] = ()
+    symbol: str = ""
+    """Whose funding it was (`S`), where that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +251,8 @@ class ForcedOrderSeen:
     """Of the order; positive."""
     price: Decimal
     """Last or average fill where there is one, else the order's price."""
+    polled_at: int | None = None
+    """Unix milliseconds UTC by our clock of the poll that found it; None: the stream told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +317,24 @@ class KeyWasAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRefused:
+    """This account cannot be watched by what we know of margin (portfolio margin), ever."""
+
+    account: str
+    why: str
+    """A sentence for the trader."""
+
+
+@dataclass(frozen=True, slots=True)
+class BracketsRead:
+    """Maintenance tiers of symbols, as this account has them; those not named stay as they are."""
+
+    account: str
+    brackets: Mapping[str, tuple[Bracket, ...]]
+    """By symbol; by rising floor."""
+
+
+@dataclass(frozen=True, slots=True)
 class PollsPaced:
     """Polls of an account come at this interval from now on: the weight budget allows no more."""
 
@@ -312,9 +365,12 @@ AccountEvent = (
     | UserStreamFell
     | KeyWasRejected
     | KeyWasAccepted
+    | AccountRefused
+    | BracketsRead
     | PollsPaced
 )
-Event = MarksChanged | AccountEvent | ClockJumped | Woke
+WorldEvent = MarksChanged | AssetPricesRead | AddressBanned | ClockJumped | Woke
+Event = WorldEvent | AccountEvent
 
 
 # ------------------------------------------------------------------ what the engine asks for

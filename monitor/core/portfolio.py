@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from monitor.core.events import Totals
+from monitor.core.events import Bracket, Totals
 from monitor.core.freshness import NEVER, Rest, Stamps
 from monitor.core.liquidation import ZERO, backing_from_parts, cost, price_of, slope
 from monitor.core.pools import ONE, USD, Pool, worth
@@ -48,6 +48,10 @@ class Account:
         """The exchange's uPnL beyond our sums when `totals` was polled: of all, of cross."""
         self.prices: dict[str, Decimal] = {"USDT": ONE, "USDC": ONE}
         """USD per unit of an asset; of any other it is unknown until it is read."""
+        self.brackets: dict[str, tuple[Bracket, ...]] = {}
+        """Maintenance tiers by symbol, by rising floor; a symbol that is not here is unknown."""
+        self.refused = ""
+        """Why it cannot be watched at all; "" where it can."""
         self.named: frozenset[Key] = frozenset()
         """What the last complete poll named, in either of its answers."""
         self.named_at = NEVER

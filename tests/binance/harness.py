@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import trio
 
 from monitor.binance.link import Dial
+from monitor.binance.signing import Signer
 from monitor.binance.usdm import UsdmAccount
 from monitor.core.events import Event, Now, PollAnswered
 from monitor.quarantine import Quarantine
@@ -102,10 +103,10 @@ async def watched(
     quarantine = Quarantine(None, redact=str, now=now)
     account = UsdmAccount(
         name="main",
-        api_key=KEY,
-        api_secret=secret,
+        signer=Signer(KEY, secret),
         ws_api="ws://sim/ws-fapi/v1",
         streams="ws://sim",
+        rest="http://sim",
         poll_interval=poll_interval,
         dial=noted,
         emit=lambda event: watch.take(event),  # noqa: PLW0108  `watch` comes later

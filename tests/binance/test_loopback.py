@@ -7,6 +7,7 @@ import trio
 
 from monitor.binance.link import make_dial
 from monitor.binance.marks import MarkStream
+from monitor.binance.signing import Signer
 from monitor.binance.usdm import UsdmAccount
 from monitor.core.events import Event, Mark, Now, PollAnswered, UserStreamStood
 from monitor.feed import Latest
@@ -41,10 +42,10 @@ async def test_an_account_and_its_prices_over_tcp() -> None:
             quarantine = Quarantine(None, redact=str, now=now)
             account = UsdmAccount(
                 name="main",
-                api_key=KEY,
-                api_secret=SECRET,
+                signer=Signer(KEY, SECRET),
                 ws_api=f"ws://127.0.0.1:{port}/ws-fapi/v1",
                 streams=f"ws://127.0.0.1:{port}",
+                rest=f"http://127.0.0.1:{port}",
                 poll_interval=0.2,
                 dial=make_dial(),
                 emit=emit,
