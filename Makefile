@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself; nothing but python3 (3.11 or newer), make and git is needed.
-.PHONY: help setup demo test check fmt bench
+.PHONY: help setup demo test check fmt bench peers soak
 BIN := .venv/bin
 # What takes a task_status: flake8-async then sees where `start_soon` is used in place of `start`.
 STARTABLE := run,listen,_carry,_serve,_stop_on_signal
@@ -9,6 +9,8 @@ help:
 	@echo "make test    every test, under five minutes on two cores"
 	@echo "make check   formatting, linters, types, floors and docs"
 	@echo "make bench   what has a budget, as ratios against a reference"
+	@echo "make soak    the seeded stories and frames of \`make test\`, SEEDS and FRAMES many of them"
+	@echo "make peers   other people's clients against the simulator, pass or fail per call"
 	@echo "make fmt     let the formatter and the fixable lints have their way"
 
 setup:
@@ -34,3 +36,11 @@ fmt: setup
 
 bench: setup
 	$(BIN)/python bench/run.py
+
+SEEDS := 1000
+FRAMES := 1000000
+soak: setup
+	$(BIN)/python scripts/soak.py --seeds $(SEEDS) --frames $(FRAMES)
+
+peers: setup
+	@scripts/peers.sh
