@@ -20,7 +20,7 @@ demo: setup
 	@$(BIN)/marginwatch demo
 
 test: setup
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,10 +1,11 @@
 """Measure what has a budget: ratios against a named reference, in turn, in one run.
 
     python bench/run.py            everything, about a minute
-    python bench/run.py tick       one of: judge, tick, decode, start, memory
+    python bench/run.py tick       one of: judge, tick, storm, past, decode, start, memory
 
-The machine may be noisy: the reference and ours are timed in turn, and the median of the pairwise
-ratios is printed. Nothing here asserts; budgets are in docs/design.md.
+The machine may be noisy: the reference and ours are timed in turn, in processor time where all of
+the work is this process's, and the median of the pairwise ratios is printed. Nothing here asserts;
+budgets are in docs/design.md.
 """
 
 import gc
@@ -13,7 +14,9 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 import timeit
+import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +26,8 @@ from monitor.binance import translate, wire
 from monitor.core.engine import Engine
 from monitor.core.events import (
     AssetRow,
+    Bracket,
+    BracketsRead,
     Mark,
     MarksChanged,
     Now,
@@ -40,14 +45,19 @@ ROOT = Path(__file__).parent.parent
 UTC = 1_767_322_800_000
 
 
-def compare(ours: Callable[[], object], reference: Callable[[], object], rounds: int) -> str:
+def compare(
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    rounds: int,
+    timer: Callable[[], float] = time.process_time,
+) -> str:
     """Time both in turn; give the median ratio and its range."""
     ours()
     reference()
     ratios = []
     for _ in range(rounds):
-        base = timeit.timeit(reference, number=1)
-        ratios.append(timeit.timeit(ours, number=1) / base)
+        base = timeit.timeit(reference, timer=timer, number=1)
+        ratios.append(timeit.timeit(ours, timer=timer, number=1) / base)
     return f"{median(ratios):6.2f}  ({min(ratios):.2f} to {max(ratios):.2f}, {rounds} pairs)"
 
 
@@ -87,8 +97,19 @@ def judge() -> None:
 # ---------------------------------------------------------------- a second of the market
 
 
-def world(accounts: int, positions: int, rules: int) -> Engine:
-    """Make an engine that watches cross positions far from every threshold."""
+def world(
+    accounts: int,
+    positions: int,
+    rules: int,
+    text: str = "liquidation_distance < {}.5% and margin_room < 20%",
+    stale_after: int = 30_000,
+) -> Engine:
+    """Make an engine that watches cross positions far from every threshold.
+
+    Args:
+        text: The condition of a rule; braces stand for its number.
+        stale_after: Milliseconds from which numbers are aged; they are forgotten much later.
+    """
     made = [
         Rule(
             f"rule-{number}",
@@ -96,13 +117,18 @@ def world(accounts: int, positions: int, rules: int) -> Engine:
             (Level(Severity.WARNING, compiled, relaxed),),
         )
         for number in range(rules)
-        for text in [f"liquidation_distance < {number + 1}.5% and margin_room < 20%"]
-        for compiled in [compile_condition(text, VOCABULARY)]
-        for relaxed in [compile_condition(text, VOCABULARY, hysteresis=Decimal("0.1"))]
+        for one in [text.format(number + 1)]
+        for compiled in [compile_condition(one, VOCABULARY)]
+        for relaxed in [compile_condition(one, VOCABULARY, hysteresis=Decimal("0.1"))]
     ]
     names = [f"a{number}" for number in range(accounts)]
     engine = Engine(
-        made, [], [(name, "binance-usdm") for name in names], now=Now(0, UTC), stale_after=30_000
+        made,
+        [],
+        [(name, "binance-usdm") for name in names],
+        now=Now(0, UTC),
+        stale_after=stale_after,
+        forget_after=20 * stale_after,
     )
     engine.on(Woke(), Now(0, UTC))
     for index, name in enumerate(names):
@@ -135,20 +161,40 @@ def world(accounts: int, positions: int, rules: int) -> Engine:
             listed=tuple(StatusRow(row.symbol, "BOTH", row.quantity) for row in rows),
             multi_assets=False,
         )
+        tiers = BracketsRead(name, dict.fromkeys(symbols, TIERS))
+        engine.on(tiers, Now(0, UTC))
         engine.on(poll, Now(0, UTC))
     return engine
 
 
-def ticks(step: int) -> MarksChanged:
+TIERS = (
+    Bracket(Decimal(0), Decimal(50_000), Decimal("0.004"), Decimal(0)),
+    Bracket(Decimal(50_000), Decimal(600_000), Decimal("0.005"), Decimal(50)),
+)
+
+
+def ticks(step: int, swing: int = 1) -> MarksChanged:
+    """Move all marks up and down, each by a 60,000th of itself times `swing`."""
     at = UTC + step
-    price = Decimal(60000) + Decimal(step % 7)
+    price = Decimal(60000) + Decimal(step % 7) * swing
     return MarksChanged({f"S{number}USDT": Mark(price, at) for number in range(600)})
 
 
 def tick() -> None:
+    second("a mark-price second", 1)
+
+
+def storm() -> None:
+    """As `tick`, but every mark leaves at every tick the range in which its account is calm."""
+    second("a second in which every mark moves by 2.5 % or more", 1500)
+
+
+def second(what: str, swing: int) -> None:
     accounts, positions = 200, 20
     engine = world(accounts, positions, 10)
     held = [(Decimal("0.1"), Decimal(60000), Decimal(20000)) for _ in range(accounts * positions)]
+    rounds = 20
+    told = [ticks(1000 * number, swing) for number in range(rounds + 2)]
     step = 0
 
     def bare() -> None:
@@ -160,17 +206,58 @@ def tick() -> None:
     def ours() -> None:
         nonlocal step
         step += 1
-        outcome = engine.on(ticks(step), Now(step, UTC + step))
+        outcome = engine.on(told[step], Now(1000 * step, UTC + 1000 * step))
         assert not outcome.notices
 
     gc.freeze()
-    said = compare(ours, bare, 20)
+    said = compare(ours, bare, rounds)
     report(
-        f"a mark-price second, {accounts} accounts x {positions} positions, 10 rules",
+        f"{what}, {accounts} accounts x {positions} positions, 10 rules",
         "a bare loop over uPnL and distance",
         "8",
         said,
     )
+
+
+# ---------------------------------------------------------------- looking back
+
+PRESENT = "mark_price > 99999 or equity < -900000 or roi < -900%"
+PAST = "drop(mark_price, 10m) > 99% or change(equity, 10m) < -900000 or average(roi, 10m) < -900%"
+
+
+def past() -> None:
+    """Judge rules that look back, with full windows, and say what a window weighs."""
+    accounts, positions, full = 5, 20, 620
+
+    def lived(text: str) -> Engine:
+        engine = world(accounts, positions, 1, text, stale_after=10_000_000)
+        for second in range(1, full + 1):
+            engine.on(ticks(1000 * second, 1500), Now(1000 * second, UTC + 1000 * second))
+        return engine
+
+    tracemalloc.start()
+    plain = lived(PRESENT)
+    before = tracemalloc.get_traced_memory()[0]
+    looking_back = lived(PAST)
+    grown = tracemalloc.get_traced_memory()[0] - 2 * before
+    tracemalloc.stop()
+    step = {plain: full, looking_back: full}
+
+    def go_on(engine: Engine) -> Callable[[], object]:
+        def run() -> None:
+            step[engine] += 1
+            at = 1000 * step[engine]
+            engine.on(ticks(at, 1500), Now(at, UTC + at))
+
+        return run
+
+    report(
+        f"a second of rules over three full windows, {accounts} accounts x {positions} positions",
+        "the same rules over the present numbers",
+        "no budget",
+        compare(go_on(looking_back), go_on(plain), 60),
+    )
+    print(f"    a full window: {grown / (accounts * (2 * positions + 1)) / 1024:.0f} KiB")
 
 
 # ---------------------------------------------------------------- decoding
@@ -203,7 +290,8 @@ def start() -> None:
         return lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True)
 
     imports = run("-c", "import trio, pydantic")
-    said = compare(run("-m", "monitor", "--version"), imports, 11)
+    timer = time.perf_counter  # the work is done in other processes
+    said = compare(run("-m", "monitor", "--version"), imports, 11, timer)
     report("`marginwatch --version`", '`python -c "import trio, pydantic"`', "1", said)
     with tempfile.TemporaryDirectory() as folder:
         rules = "".join(
@@ -212,7 +300,7 @@ def start() -> None:
         )
         (Path(folder) / "rules.toml").write_text(rules)
         said = compare(
-            run("-m", "monitor", "check", "--rules", f"{folder}/rules.toml"), imports, 11
+            run("-m", "monitor", "check", "--rules", f"{folder}/rules.toml"), imports, 11, timer
         )
     report("`check --rules` on 50 rules", "the same", "3", said)
 
@@ -238,8 +326,16 @@ def memory() -> None:
     )
 
 
-BENCHES = {"judge": judge, "tick": tick, "decode": decode, "start": start, "memory": memory}
+BENCHES = {
+    "judge": judge,
+    "tick": tick,
+    "storm": storm,
+    "past": past,
+    "decode": decode,
+    "start": start,
+    "memory": memory,
+}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["memory", "judge", "tick", "decode", "start"]:
+    for name in sys.argv[1:] or ["memory", "judge", "tick", "storm", "past", "decode", "start"]:
         BENCHES[name]()

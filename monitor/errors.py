@@ -3,7 +3,9 @@
     MonitorError
     ├─ OperatorError            the operator changes something     → exit 2, no traceback
     │  ├─ ConfigError           … config.toml, or what it points to
+    │  │  └─ KeyUnusable        … a key that requests should be signed with
     │  ├─ RuleFileError         … rule files; carries every fault of every file
+    │  ├─ RuleTestError         … rule tests; carries every fault of every file
     │  ├─ ScenarioError         … a scenario file
     │  ├─ PortInUse             … another program listens there
     │  └─ StoreUnusable         … data_dir is locked, unreadable, full or from a newer version
@@ -30,8 +32,28 @@ class ConfigError(OperatorError):
     """The configuration cannot be used; the text holds every fault, one to three lines each."""
 
 
+class KeyUnusable(ConfigError):
+    """Nothing can be signed with what an account is given as its key; no part of it is told.
+
+    Args:
+        problem: What it is, as the end of a sentence: "is a public key".
+        hint: A way out, or "".
+        entry: The key of `[[account]]` that has to be changed.
+    """
+
+    def __init__(self, problem: str, hint: str = "", *, entry: str = "private_key") -> None:
+        super().__init__(f"{entry} {problem}" + (f" ({hint})" if hint else ""))
+        self.problem = problem
+        self.hint = hint
+        self.entry = entry
+
+
 class RuleFileError(OperatorError):
     """Rule files cannot be used; the text holds every fault of every file."""
+
+
+class RuleTestError(OperatorError):
+    """Rule tests cannot be run; the text holds every fault of every file."""
 
 
 class ScenarioError(OperatorError):
@@ -61,6 +83,8 @@ class ConditionError(MonitorError):
         self.problem = problem
         self.column = column
         self.hint = hint
+        self.more: tuple[ConditionError, ...] = ()
+        """Further faults of the same condition, by column; none of them has more."""
 
 
 class ExchangeRefused(MonitorError):

@@ -19,6 +19,10 @@ V = TypeVar("V")
 STEADY = 60.0
 """Seconds a connection must have been good for its next loss to be news again."""
 
+PROVEN = 30.0
+"""Seconds a connection must have been good for the back-off to begin anew. One good frame is cheap:
+a server that lets everybody in and breaks off at once would be dialled a hundred times a minute."""
+
 
 class TryLater(ConnectionLost):
     """A connection lost, with word from the other side on when to come back.
@@ -66,20 +70,24 @@ async def keep_connected(
     log: logging.Logger,
     cap: float = 60.0,
     first: float = 1.0,
+    advise: Callable[[ConnectionLost], str] = lambda _: "",
 ) -> NoReturn:
     """Run `once(good)` for ever; after a loss wait, with doubling and full jitter.
 
     Args:
         once: One life of the connection. It calls `good()` when the connection has proved itself
-            (its first good frame, not the handshake). When it returns, it wants to begin anew: at
-            once if it had been good, else as after a loss.
+            (its first good frame, not the handshake); the back-off begins anew when it has stayed
+            good for `PROVEN`. When it returns, it wants to begin anew: at once if it had been
+            good, else as after a loss.
         rng: Where the jitter comes from.
         name: Which connection, for the log.
         log: Told of a new cause at warning, of the same one again at debug.
         cap: The longest back-off, seconds; `TryLater` may ask for more.
         first: The longest first back-off, seconds.
+        advise: Tells what to do about a connection that could not be made, for the log; "" where
+            nothing helps but trying again.
     """
-    run = _Run(rng=rng, name=name, log=log, cap=cap, first=first)
+    run = _Run(rng=rng, name=name, log=log, cap=cap, first=first, advise=advise)
     while True:
         run.begin()
         lost: list[ConnectionLost] = []
@@ -104,14 +112,23 @@ class _Run:
     """The memory between one life of a connection and the next."""
 
     def __init__(
-        self, *, rng: random.Random, name: str, log: logging.Logger, cap: float, first: float
+        self,
+        *,
+        rng: random.Random,
+        name: str,
+        log: logging.Logger,
+        cap: float,
+        first: float,
+        advise: Callable[[ConnectionLost], str],
     ) -> None:
         self._rng = rng
         self._name = name
         self._log = log
         self._cap = cap
         self._first = first
-        self._failures = 0  # in a row; what doubles
+        self._advise = advise
+        self._failures = 0  # since one was good for a while; what doubles
+        self._losses = 0  # since one was good at all
         self._good_since: float | None = None
         self._cause = ""
         self._repeats = 0
@@ -123,16 +140,25 @@ class _Run:
         """Take note that this life of the connection has proved itself."""
         if self._good_since is None:
             self._good_since = trio.current_time()
-            if self._failures:
-                self._log.info("%s: connected after %d failures", self._name, self._failures)
-            self._failures = 0
+            if self._losses:
+                plural = "" if self._losses == 1 else "s"
+                self._log.info("%s: connected after %d failure%s", self._name, self._losses, plural)
+            self._losses = 0
+
+    @property
+    def _good_for(self) -> float:
+        """Seconds since this life was good first; 0 where it never was."""
+        return 0.0 if self._good_since is None else trio.current_time() - self._good_since
 
     def pause_after(self, lost: list[ConnectionLost]) -> float:
         """Decide how long to wait, seconds, and say why."""
         if not lost and self._good_since is not None:
             return 0.0
+        if self._good_for >= PROVEN:
+            self._failures = 0
         ceiling = min(self._cap, self._first * 2 ** min(self._failures, 30))
         self._failures += 1
+        self._losses += 1
         pause = self._rng.uniform(0, ceiling)
         asked = max((loss.seconds for loss in lost if isinstance(loss, TryLater)), default=0.0)
         if asked:
@@ -140,14 +166,17 @@ class _Run:
             pause = asked + self._rng.uniform(0, self._first)
         if lost:
             # The first is the cause; what was waiting on the same connection fell with it.
-            self._tell(str(lost[0]), pause)
+            self._tell(lost[0], pause)
         return pause
 
-    def _tell(self, cause: str, pause: float) -> None:
-        steady = self._good_since is not None and (trio.current_time() - self._good_since >= STEADY)
-        if cause != self._cause or steady:
+    def _tell(self, lost: ConnectionLost, pause: float) -> None:
+        cause = str(lost)
+        if cause != self._cause or self._good_for >= STEADY:
             self._cause, self._repeats = cause, 1
-            self._log.warning("%s; trying again in %.1f s", cause, pause)
+            # One that was good and broke off is everyday life, and needs no advice.
+            advice = self._advise(lost) if self._good_since is None else ""
+            text = f"{cause}; trying again in {pause:.1f} s"
+            self._log.warning("%s", f"{text}. {advice}" if advice else text)
         else:
             self._repeats += 1
             self._log.debug(

@@ -294,20 +294,48 @@ def _register_console(schemas: Any, base: Any) -> None:
         schemas.add(type("NotifyConsole", (_ConsoleLines, base), {}))
 
 
+_LONGEST_FOOTER = 300
+"""A last line that is longer is no footer."""
+
+
 def _fitted(service: Any, message: Message) -> dict[str, str]:
-    """Cut a message to what the service takes in one request."""
+    """Cut a message to what the service takes in one request.
+
+    A title begins with severity and target, a text ends with the notice's number and whether it
+    was sent before: those stay. Of the text, the end of what stands above its last line goes.
+    """
     title, body = message.title, message.body
     room = service.body_maxlen
     if service.title_maxlen > 0:
         title = _cut(title, service.title_maxlen)
     if service.title_maxlen <= 0 or service.overflow_amalgamate_title:
         title = _cut(title, room // 2)
-        room -= len(title) + 2  # Apprise puts it above the text, with a line end
-    return {"title": title, "body": _cut(body, room)}
+        room -= _length(title) + 2  # Apprise puts it above the text, with a line end
+    return {"title": title, "body": _cut_above_footer(body, room)}
+
+
+def _cut_above_footer(body: str, limit: int) -> str:
+    if _length(body) <= limit:
+        return body
+    above, _, footer = body.rpartition("\n")
+    if not above or len(footer) > min(_LONGEST_FOOTER, limit // 2):
+        return _cut(body, limit)
+    room = limit - _length(footer) - len("\n… 1,000,000 more characters\n")
+    kept = _first(above, room)
+    return f"{kept}\n… {len(above) - len(kept):,} more characters\n{footer}"
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if _length(text) <= limit else f"{_first(text, limit - 1)}…"
+
+
+def _length(text: str) -> int:
+    """Count as services that count most do: an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _first(text: str, length: int) -> str:
+    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
 def _secrets(url: str) -> set[str]:

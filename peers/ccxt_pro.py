@@ -24,8 +24,9 @@ async def main(here: str) -> None:
         for kind in ("Public", "Private"):
             client.urls["api"][f"fapi{kind}{version}"] = path
     client.urls["api"]["sapi"] = f"http://{here}/sapi/v1"
-    client.urls["api"]["ws"]["linear"] = f"ws://{here}/ws"
-    client.urls["api"]["ws"]["ws-api"]["linear"] = f"ws://{here}/ws-fapi/v1"
+    for name in ("future", "linear"):  # older and newer versions call it differently
+        client.urls["api"]["ws"][name] = f"ws://{here}/ws"
+        client.urls["api"]["ws"]["ws-api"][name] = f"ws://{here}/ws-fapi/v1"
     try:
         await polls(client)
         await streams(client)

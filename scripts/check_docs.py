@@ -15,7 +15,7 @@ import shlex
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -30,8 +30,10 @@ from pydantic.fields import FieldInfo
 from monitor.cli import main as command_line
 from monitor.config import load_config
 from monitor.config import models as config_models
+from monitor.config.kinds import LEAST_SHARE, MOST_SHARE
 from monitor.core.freshness import Rest
-from monitor.core.language.units import Scope
+from monitor.core.language.units import ANYTHING, Scope
+from monitor.core.lints import CODES
 from monitor.core.message import Message, as_json
 from monitor.core.metrics import METRICS, Direction, Metric
 from monitor.core.notices import Notice, Target
@@ -39,7 +41,14 @@ from monitor.core.rules import HAPPENINGS, SEVERITIES, Globs, Severity
 from monitor.errors import MonitorError
 from monitor.rulefile import parse_rules
 from monitor.rulefile.rule import KEYS as RULE_KEYS
-from monitor.sim import story
+from monitor.ruletest.expects import KEYS as EXPECT_KEYS
+from monitor.ruletest.happened import keys_of as keys_of_happening
+from monitor.ruletest.reading import KEYS as CASE_KEYS
+from monitor.ruletest.reading import parse_tests
+from monitor.ruletest.subjects import IDENTITY as TEST_IDENTITY
+from monitor.ruletest.timeline import describe
+from monitor.ruletest.verdict import judge
+from monitor.sim import story, story_deeds, story_faults
 from monitor.sim.scenario import parse_scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +63,8 @@ HEADINGS = [
     "Source",
 ]
 """Of the page of a shipped rule, in this order."""
+LINT_HEADINGS = ["What it finds", "Why it matters", "Example", "Way out"]
+"""Of the page of a lint, in this order."""
 
 # ---------------------------------------------------------------- words of ours
 
@@ -68,18 +79,25 @@ CONFIG_WORDS = {
     "one, and the account counts as blind. At least twice `poll_interval`.",
     "Config.repeat": "Time between reminders of a firing alert, for rules that do not say.",
     "Config.give_up_after": "A message that its channel did not take for so long is given up.",
+    "Config.max_weight_share": "How much of the request limit that the exchange grants to this "
+    "machine's address our own requests may use; polls become rarer before they exceed it. All "
+    "programs behind the address share the limit.",
     "Account.name": "Your own choice; unique. Rules, channels and messages call the account so.",
     "Account.venue": "The market.",
     "Account.network": "Which of the venue's networks; decides the default `endpoints`.",
     "Account.api_key": "The API key; reading is all it needs.",
-    "Account.api_secret": "The secret of an HMAC key.",
+    "Account.api_secret": "The secret of an HMAC key. Each account has either this or "
+    "`private_key`.",
+    "Account.private_key": "The private key of an Ed25519 or RSA key: PEM, PKCS#8 or `BEGIN RSA "
+    "PRIVATE KEY`, encrypted or not. RSA from 2048 bits.",
+    "Account.private_key_passphrase": "Opens an encrypted `private_key`.",
     "Account.endpoints": "Where the exchange answers, if not at the network's own addresses; an "
     "inline table, see below.",
     "Endpoints.ws_api": "Signed requests: polls, listen keys, the clock.",
     "Endpoints.streams": "Base of the streams; `/private/ws` and `/market/ws` are put behind it.",
-    "Endpoints.rest": "REST; not asked for anything yet.",
-    "Endpoints.sapi": "Key permissions; not asked for anything yet. The testnet has none, and with "
-    "`rest` on this machine there is none unless it is given.",
+    "Endpoints.rest": "Maintenance tiers, asset prices, forced orders of the past.",
+    "Endpoints.sapi": "What the key may do: portfolio margin is refused. The testnet has none, and "
+    "with `rest` on this machine there is none unless it is given.",
     "Channel.name": "Your own choice; unique. Rules may name it in `channels`.",
     "Channel.url": "Any Apprise URL of exactly one service; a secret.",
     "Channel.min_severity": "An alert is first told here when it reaches this level; from then on "
@@ -96,6 +114,9 @@ CONFIG_WORDS = {
 COMPUTED_DEFAULTS = {
     "Config.data_dir": "`$STATE_DIRECTORY`, else `~/.local/share/marginwatch`",
     "Config.timezone": "the machine's",
+    "Account.api_secret": "this or `private_key`",
+    "Account.private_key": "this or `api_secret`",
+    "Account.private_key_passphrase": "none",
     "Account.endpoints": "the network's",
     "Endpoints.ws_api": "the network's",
     "Endpoints.streams": "the network's",
@@ -116,24 +137,86 @@ RULE_WORDS = {
     "severity": "Of happenings; required with `on`.",
     "cooldown": "Of happenings: repeats of the same kind on the same target within this time are "
     'summed up in one message at its end. Default `"1m"`.',
-    "symbols": "Globs; only for rules about positions. Default every symbol.",
+    "symbols": "Globs; only for rules about positions, or about happenings of symbols. Default "
+    "every symbol.",
     "accounts": "Globs over account names. Default every account.",
     "channels": "Names of channels. Default every channel that takes the severity.",
     "repeat": 'Time between reminders while it fires, or `"never"`. Default the `repeat` of the '
     "configuration.",
     "message": "The first line of the message, with metrics in braces; see below.",
-    "runbook": "A web address, shown in every message.",
+    "runbook": "A web address, or a page (`docs/rules/….md`), shown in every message.",
 }
 HAPPENING_WORDS = {
     "liquidation": "The exchange closes the position by a liquidation order. One order is told "
     "once, by whichever message brings it first.",
     "adl": "The exchange closes the position by auto-deleveraging.",
     "margin_call": "The exchange's own margin call.",
+    "position_opened": "A position is held that was not, or was the other way round. Nothing of "
+    "what the first poll of an account that is new finds.",
+    "position_closed": "A position is no longer held, or turned round, for whatever reason. What "
+    "closed while nobody looked is told as soon as polls prove it.",
+    "leverage_changed": "The leverage setting of a symbol, held or not, is another.",
+    "margin_type_changed": "The margin type of a symbol, held or not, is another.",
+    "deposit": "Money came in: a transfer, or a deposit by the exchange.",
+    "withdrawal": "Money went out, likewise.",
+    "funding": "A funding fee was paid or received.",
     "stream_lost": "No user data socket has stood for `stale_after`, or the one that stands did "
     "not tell of a change that a poll found.",
     "key_rejected": "The exchange refuses the API key: unknown, revoked, locked, not from this "
     "address, or a wrong secret.",
+    "banned": "The exchange bans this machine's address for a time. One ban is told once, however "
+    "many accounts; no filter by account holds it back.",
 }
+TEST_WORDS = {
+    "test.name": "What it shows; unique in its file.",
+    "test.rules": "Which rules of the file beside it; default all of them.",
+    "test.every": "How far apart the values of series are; required where there are two.",
+    "test.until": "When the test ends; default with its longest series or last happening.",
+    "test.position": "Tables: positions that are held.",
+    "test.pool": "Tables: margin pools. Those that positions stand on need none.",
+    "test.account": "Tables: accounts. One account needs none.",
+    "test.series": "One table: figures that move.",
+    "test.happening": "Tables: what happens, and when.",
+    "test.expect": "Tables: what is told; `expect = []` for nothing. Required.",
+    "test.position.id": "What series and expectations call it; default its symbol.",
+    "test.position.account": "Whose it is.",
+    "test.position.venue": "Where it is.",
+    "test.position.symbol": "The contract. Required.",
+    "test.position.side": "`long` or `short`; then the quantity has no sign.",
+    "test.position.position_side": "`BOTH`, or in hedge mode `LONG` or `SHORT`.",
+    "test.position.margin_type": "`cross` or `isolated`.",
+    "test.position.asset": "Its margin asset.",
+    "test.position.isolated_wallet": "The wallet behind an isolated position, without its PnL.",
+    "test.position.maintenance_rate": "Maintenance margin / notional, for all of the symbol.",
+    "test.pool.id": "What series and expectations call it; default its asset.",
+    "test.pool.account": "Whose it is.",
+    "test.pool.asset": "Its margin asset; default `USDT`.",
+    "test.pool.cross_wallet": "The wallet that cross positions stand on.",
+    "test.account.name": "What everything else calls it; default `main`.",
+    "test.account.venue": "Where it is.",
+    "test.account.first_poll": "When its first complete poll comes, or `never`; default `0s`. "
+    "Before it, only rules about the account itself are judged.",
+    "test.expect.at": "When, since 0s. Required.",
+    "test.expect.kind": "`fired`, `escalated`, `eased`, `resolved`, `reminder` or `happened`. "
+    "Required.",
+    "test.expect.severity": "`info`, `warning` or `critical`. Required.",
+    "test.expect.rule": "Which rule.",
+    "test.expect.id": "Of which position or pool.",
+    "test.expect.account": "Of which account.",
+    "test.expect.reason": "Of eased and resolved: `recovered`, `position_closed` or `pool_gone`.",
+    "test.expect.happening": "Of happened: which.",
+    "test.expect.count": "Of happened: how many it sums up.",
+    "test.expect.message": "The first lines of the message.",
+}
+HAPPENING_TARGETS = {
+    "leverage_changed": "symbol",
+    "margin_type_changed": "symbol",
+    "deposit": "asset",
+    "withdrawal": "asset",
+    "funding": "asset",
+    "banned": "the program",
+}
+"""Where it is another than the scope says."""
 JSON_WORDS = {
     "id": "Number of the notice, never used twice in one `data_dir`.",
     "at": "When the level changed or the happening was known.",
@@ -145,11 +228,11 @@ JSON_WORDS = {
     "happening": "Of `happened`: which one. Else null.",
     "count": "Of `happened`: how many it sums up, a number. Else null.",
     "rule": "Name of the rule.",
-    "account": "Name of the account.",
-    "symbol": "Of a position. Else null.",
+    "account": "Name of the account; null where it is about the program as a whole.",
+    "symbol": "Of a position, or of a symbol's settings. Else null.",
     "position_side": "Of a position: `BOTH` (one-way mode), `LONG` or `SHORT`. Else null.",
     "side": "Of a position: `long` or `short`. Else null.",
-    "asset": "Of a margin pool. Else null.",
+    "asset": "Of a margin pool, or of money that moved. Else null.",
     "since": "The `at` of the alert's `fired`; null for `happened`.",
     "data_age": "Seconds, a number: age of the oldest number that decided; null where none did.",
     "attempt": "Which attempt at sending this is, a number from 1.",
@@ -176,13 +259,24 @@ SCENARIO_WORDS = {
     "Scenario.mark_interval": "Time between two marks of each symbol; at least 10ms.",
     "Scenario.account": "At least one; see below.",
     "Scenario.price": "Mark paths; see below.",
+    "Scenario.listen_key_life": "How long a listen key lives after each start or keepalive.",
+    "Scenario.connection_life": "After so long the exchange closes a WebSocket.",
+    "Scenario.quirks": "What the exchange does in one way or in another; see below.",
+    "Scenario.random": "More faults and deeds, drawn from the seed; see below.",
+    "Scenario.asset": "What collateral is worth; see below.",
     "Scenario.bracket": "Maintenance tiers; see below.",
     "Scenario.do": "What somebody does; see below.",
     "Scenario.fault": "What breaks; see below.",
     "AccountTable.name": "Unique.",
     "AccountTable.venue": "The market.",
     "AccountTable.api_key": "Whatever the monitor is given; unique.",
-    "AccountTable.api_secret": "Signatures are checked against it.",
+    "AccountTable.api_secret": "HMAC: signatures are checked against it. Required where there is "
+    "no `public_key`.",
+    "AccountTable.public_key": "PEM of an Ed25519 or RSA key, in place of the secret.",
+    "AccountTable.permissions": "What the key may do, by Binance's names, where it is not what a "
+    "key for reading from certain addresses may.",
+    "AccountTable.portfolio_margin": "Polls tell no liquidation prices, events carry `fs`, nothing "
+    "is liquidated; the key's permissions say so.",
     "AccountTable.hedge": "Hedge mode: a long and a short of one symbol side by side.",
     "AccountTable.multi_assets": "Multi-assets mode: one pool in USD, no isolated positions.",
     "AccountTable.position": "`[[account.position]]`, below the account.",
@@ -194,21 +288,61 @@ SCENARIO_WORDS = {
     "PriceTable.symbol": "One path per symbol.",
     "PriceTable.points": "Pairs of time and price, times rising: straight lines between them, flat "
     "before the first and after the last.",
+    "PriceTable.margin_asset": "Such as `BNFCR`; default: what the symbol's name ends in.",
+    "AssetTable.name": "Such as `USDT`; one table per asset.",
+    "AssetTable.points": "Pairs of time and index price in USD, as for `[[price]]`. Without a "
+    "table dollars and BNFCR are worth 1, BTC 60000, ETH 3000, BNB 600, others nothing.",
+    "AssetTable.haircut": "Positive balances count so much less than the index, debts more.",
     "BracketTable.symbol": "One table per symbol.",
     "BracketTable.tiers": "Lists of cap (notional), highest leverage, maintenance rate and, if it "
     "is not to be computed, maintenance amount; caps rising.",
+    "QuirksTable.unknown_key": "A user data socket with a listen key that does not exist: open and "
+    "silent, or HTTP 400.",
+    "QuirksTable.key_in_path": "The address `/private/ws/<key>`.",
+    "QuirksTable.expiry_told": "How often `listenKeyExpired` is told.",
+    "QuirksTable.expiry_time": "Whether its `E` is a number or a text.",
+    "QuirksTable.expiry_names_key": "Whether it has `listenKey`.",
+    "QuirksTable.retry_after": "Which refusals for weight say when to come back.",
+    "QuirksTable.funding_positions": "ACCOUNT_UPDATE about no position has an empty `P`, or none.",
+    "QuirksTable.hedge_both_rows": "In hedge mode ACCOUNT_UPDATE has a `BOTH` row of 0 too.",
+    "QuirksTable.row_fields": "What ACCOUNT_UPDATE's position rows leave out; `documented`: `ma`.",
+    "QuirksTable.forced_type": "`o` of a forced order.",
+    "QuirksTable.forced_new": "A forced order is told as NEW before its fill.",
+    "QuirksTable.pnl_spelling": "In `v2/account.position`.",
+    "QuirksTable.lone_bracket": "What `leverageBracket` with a symbol answers.",
+    "QuirksTable.coin_margined": "`!markPrice@arr` has a coin-margined symbol too, `st` 2.",
+    "QuirksTable.split_marks": "`!markPrice@arr` comes in two arrays.",
+    "RandomTable.faults": "How many an hour.",
+    "RandomTable.fault_kinds": "Which; default all but `huge`.",
+    "RandomTable.longest": "Each lasts between a tenth of this and this.",
+    "RandomTable.deeds": "How many an hour, over all accounts.",
+    "RandomTable.deed_kinds": "Which of `deposit`, `withdrawal`, `order`, `leverage`, `funding`, "
+    "`expire_key`; default all.",
     "_Do.at": "When: `5m` after the beginning, or `subscribe+5m` after the account's first user "
     "data socket opened.",
     "_Fault.at": "When, as for `[[do]]`.",
     "_Window.lasts": "How long.",
     "Deposit.amount": "In `asset`.",
     "Deposit.asset": "Which.",
+    "Deposit.reason": "`m` of the ACCOUNT_UPDATE, known or not.",
     "Withdrawal.amount": "In `asset`.",
     "Withdrawal.asset": "Which.",
+    "Withdrawal.reason": "`m` of the ACCOUNT_UPDATE, known or not.",
+    "AutoExchange.asset": "What is given.",
+    "AutoExchange.into": "What is got.",
+    "AutoExchange.amount": "In `asset`.",
     "Order.symbol": "Of what.",
     "Order.side": "Which way.",
     "Order.quantity": "In base units.",
     "Order.position_side": "In hedge mode `LONG` or `SHORT`.",
+    "OpenOrder.symbol": "Of what.",
+    "OpenOrder.side": "Which way.",
+    "OpenOrder.quantity": "In base units.",
+    "OpenOrder.price": "Limit price.",
+    "OpenOrder.position_side": "In hedge mode `LONG` or `SHORT`.",
+    "CancelOrders.symbol": "Whose.",
+    "AssetMode.multi_assets": "The new mode.",
+    "PositionMode.hedge": "The new mode.",
     "Leverage.symbol": "Of what.",
     "Leverage.leverage": "The new setting.",
     "MarginType.symbol": "Of what.",
@@ -219,9 +353,28 @@ SCENARIO_WORDS = {
     "MarginTransfer.position_side": "In hedge mode `LONG` or `SHORT`.",
     "MarginCall.symbol": "Which position.",
     "Adl.symbol": "Which position.",
+    "Liquidate.symbol": "Which position.",
+    "Brackets.symbol": "Of what.",
+    "Brackets.tiers": "As for `[[bracket]]`.",
+    "Delist.symbol": "Which.",
+    "Delist.settle": "Whether positions are settled at once; a second `delist` may do it later.",
+    "ForceOrder.symbol": "Of what.",
+    "ForceOrder.side": "Which way the order goes; `sell` closes a long.",
+    "ForceOrder.quantity": "In base units.",
+    "ExpireKey.key": "Told of this key instead, which is somebody else's.",
+    "ServerShutdown.where": "`api`, `private` or `market`; default everywhere.",
+    "ServerShutdown.closes_after": "How much later the sockets are closed.",
     "Send.frame": "The text.",
+    "SendMarket.frame": "The text.",
     "Refuse.status": "The HTTP status; without it the connection is not taken at all.",
+    "Refuse.page": "The answer is an HTML page, as of a proxy; status 200 unless given.",
     "Delay.by": "How late.",
+    "Late.by": "How late.",
+    "Late.method": "Only this one, such as `v2/account.position` or `GET /fapi/v1/time`; default: "
+    "every one.",
+    "Late.old": "Answered as of the question; where not, as of when the answer is sent.",
+    "Late.shuffle": "Each is late by its own part of `by`, so that answers overtake each other.",
+    "Ban.status": "429: only told that it asks too much.",
     "PollError.code": "Binance's error code.",
     "PollError.status": "Status of the answer.",
     "PollError.message": "Its text.",
@@ -274,7 +427,7 @@ def metrics() -> str:
     parts = []
     for scope in (Scope.POSITION, Scope.POOL, Scope.ACCOUNT, Scope.ANY):
         rows = [_metric_row(metric) for metric in METRICS.values() if metric.scope is scope]
-        head = ["name", "unit", "scope", "meaning", "rests on", "as the mark rises"]
+        head = ["name", "unit", "range", "scope", "meaning", "rests on", "as the mark rises"]
         parts.append(f"## {_OF_SCOPE[scope]}\n\n{_table(head, rows)}")
     return "\n\n".join(parts)
 
@@ -297,7 +450,17 @@ def _metric_row(metric: Metric) -> list[str]:
     if metric.known is not None and metric.known and metric.name != "side":
         meaning += "" if "or" in meaning.split() else f" ({', '.join(sorted(metric.known))})"
     scope = SCOPE_WORDS[metric.scope]
-    return [f"`{metric.name}`", metric.unit.value, scope, meaning, rests, moves]
+    unit = metric.unit.value
+    return [f"`{metric.name}`", unit, _range(metric), scope, meaning, rests, moves]
+
+
+def _range(metric: Metric) -> str:
+    """Write how far a metric can go; nothing for texts and for what has no ends."""
+    lo, hi = metric.reach
+    if metric.reach == ANYTHING:
+        return ""
+    suffix = {"ratio": "%", "multiple": "x", "duration": "s"}.get(metric.unit.value, "")
+    return f"{lo}{suffix} and up" if hi.is_infinite() else f"{lo}{suffix} to {hi}{suffix}"
 
 
 def _rests(rests: Rest) -> str:
@@ -381,6 +544,8 @@ _CONFIG_KINDS = {
     "_zone": "time zone, such as `Europe/Vienna`",
     "_folder": "folder",
     "_secret": "text; a secret",
+    "_secret_text": "text; a secret",
+    "_share": f"percentage, {LEAST_SHARE:.0%} to {MOST_SHARE:.0%}",
     "_channel_url": "URL; a secret",
 }
 
@@ -425,6 +590,8 @@ def _config_default(model: type[BaseModel], name: str, field: FieldInfo) -> str:
             return f"`{str(flag).lower()}`"
         case Severity() as severity:
             return f'`"{severity.word}"`'
+        case float() as share:
+            return f'`"{share:.0%}"`'
         case int() as milliseconds:
             return f'`"{_span(milliseconds)}"`'
         case Globs() as globs:
@@ -460,13 +627,16 @@ def scenario_keys() -> str:
         ("`[[account]]`", story.AccountTable),
         ("`[[account.position]]`", story.PositionTable),
         ("`[[price]]`", story.PriceTable),
+        ("`[[asset]]`", story.AssetTable),
         ("`[[bracket]]`", story.BracketTable),
+        ("`[quirks]`", story.QuirksTable),
+        ("`[random]`", story.RandomTable),
     ]
     head = ["key", "value", "default", "meaning"]
     parts = [f"## {title}\n\n{_table(head, _scenario_rows(model))}" for title, model in tables]
     for title, union, base in (
-        ("`[[do]]`", story.Do, story._Do),  # noqa: SLF001 - the keys that all kinds share
-        ("`[[fault]]`", story.Fault, story._Fault),  # noqa: SLF001 - likewise
+        ("`[[do]]`", story_deeds.Do, story_deeds._Do),  # noqa: SLF001 - the keys that all kinds share
+        ("`[[fault]]`", story_faults.Fault, story_faults._Fault),  # noqa: SLF001 - likewise
     ):
         parts.append(f"## {title}\n\nEvery kind takes:\n\n{_table(head, _scenario_rows(base))}")
         parts.append(_table(["`what`", "what happens", "keys of its own"], _kinds(union, base)))
@@ -527,8 +697,14 @@ def _annotated(annotation: Any) -> str:
         return ", ".join(f"`{word}`" for word in get_args(annotation))
     if origin in {Union, types.UnionType}:
         return _annotated(next(a for a in get_args(annotation) if a is not type(None)))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
+    if origin is dict and get_args(annotation)[1] is bool:
+        return "table of flag = `true` or `false`"
     if origin is tuple:
         inner = get_args(annotation)[0]
+        if inner is str:
+            return "list of texts"
         models = isinstance(inner, type) and issubclass(inner, BaseModel)
         return "tables" if models or get_origin(inner) is Annotated else "list of lists"
     simple = {str: "text", int: "whole number", bool: "`true`, `false`", Decimal: "number"}
@@ -538,8 +714,10 @@ def _annotated(annotation: Any) -> str:
 def _scenario_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     match default:
-        case None | () | {}:
+        case None | () | {} | "":
             return "none"
+        case BaseModel():
+            return "as below"
         case bool():
             return f"`{str(default).lower()}`"
         case datetime():
@@ -565,7 +743,7 @@ def rule_keys() -> str:
 def happenings() -> str:
     """Make the table of happenings."""
     rows = _worded("HAPPENING_WORDS", HAPPENING_WORDS, list(HAPPENINGS))
-    scopes = [SCOPE_WORDS[scope] for scope in HAPPENINGS.values()]
+    scopes = [HAPPENING_TARGETS.get(k, SCOPE_WORDS[scope]) for k, scope in HAPPENINGS.items()]
     rows = [[row[0], scope, row[1]] for row, scope in zip(rows, scopes, strict=True)]
     return _table(["happening", "target", "meaning"], rows)
 
@@ -630,12 +808,48 @@ def shipped_table() -> str:
     return _table(["rule", "file", "levels"], rows)
 
 
+def lint_table() -> str:
+    """List the lints, each linked to its page."""
+    rows = [
+        [f"[{name}](../lints/{name}.md)", code.meaning, code.needs or "–"]
+        for name, code in CODES.items()
+    ]
+    return _table(["code", "what it finds", "needs to know"], rows)
+
+
 class Part(NamedTuple):
     """A generated part of a document."""
 
     path: Path
     name: str
     make: Callable[[], str]
+
+
+def test_keys() -> str:
+    """Make the tables of everything that a rule test may hold."""
+    tables = {
+        "test": CASE_KEYS,
+        "test.position": (*TEST_IDENTITY[Scope.POSITION], "isolated_wallet", "maintenance_rate"),
+        "test.pool": (*TEST_IDENTITY[Scope.POOL], "cross_wallet"),
+        "test.account": TEST_IDENTITY[Scope.ACCOUNT],
+        "test.expect": EXPECT_KEYS,
+    }
+    known = [f"{table}.{key}" for table, keys in tables.items() for key in keys]
+    _worded("TEST_WORDS", TEST_WORDS, known)
+    parts = []
+    for table, keys in tables.items():
+        rows = [(f"`{key}`", TEST_WORDS[f"{table}.{key}"]) for key in keys]
+        parts.append(f"### `[[{table}]]`\n\n{_table(('key', 'meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def test_happenings() -> str:
+    """Make the table of the keys of each happening."""
+    rows = [
+        (f"`{kind}`", ", ".join(f"`{key}`" for key in keys_of_happening(kind)[2:]) or "none")
+        for kind in HAPPENINGS
+    ]
+    return _table(("kind", "keys besides `at` and `kind`"), rows)
 
 
 def generated() -> list[Part]:
@@ -648,9 +862,12 @@ def generated() -> list[Part]:
         Part(reference / "rules.md", "happenings", happenings),
         Part(reference / "rules.md", "shipped rules", shipped_table),
         Part(reference / "cli.md", "commands", command_help),
+        Part(reference / "lints.md", "lints", lint_table),
         Part(reference / "json.md", "keys of a notice", notice_keys),
         Part(reference / "json.md", "keys of the summary", summary_keys),
         Part(reference / "scenarios.md", "scenario files", scenario_keys),
+        Part(reference / "tests.md", "keys of a test", test_keys),
+        Part(reference / "tests.md", "happenings of a test", test_happenings),
         *(Part(DOCS / "rules" / f"{name}.md", "rule", _shipped(name)) for name in shipped_rules()),
     ]
 
@@ -736,14 +953,32 @@ def blocks(path: Path) -> Iterator[Block]:
 def wrong_examples() -> Iterator[str]:
     """Find TOML examples that the program would not take."""
     for path in documents():
+        rules = ""
         for block in blocks(path):
             if block.language == "toml":
-                wrong = wrong_toml(block.text)
+                if block.text.startswith("[[test]]"):
+                    wrong = wrong_test(block.text, rules)
+                else:
+                    wrong = wrong_toml(block.text)
+                rules = block.text if block.text.startswith("[[rule]]") else rules
                 if wrong is not None:
                     yield f"{block.where}: {wrong}"
 
 
-_STORY_KEYS = {"seed", "length", "mark_interval", "weight_limit", "price", "bracket", "do", "fault"}
+def wrong_test(text: str, rules: str) -> str | None:
+    """Say why a rule test is wrong or fails; it is about the rules of the example before it."""
+    try:
+        cases = parse_tests(text, parse_rules(rules, "example"), "example").cases
+    except MonitorError as exc:
+        return str(exc)
+    failed = (judge(case) for case in cases)
+    return next(("\n".join(describe(each)) for each in failed if not each.passed), None)
+
+
+_STORY_KEYS = {
+    "seed", "length", "mark_interval", "weight_limit", "listen_key_life", "connection_life",
+    "price", "asset", "bracket", "quirks", "random", "do", "fault",
+}  # fmt: skip
 _A_CHANNEL = '\n[[channel]]\nname = "example"\nurl = "json://127.0.0.1:8000"\n'
 _AN_ACCOUNT = '\n[[account]]\nname = "main"\napi_key = "k"\napi_secret = "s"\n'
 
@@ -879,6 +1114,21 @@ def wrong_rule_pages() -> Iterator[str]:
             yield f"{_shown(path)}: has to begin with `# {name}`"
 
 
+def wrong_lint_pages() -> Iterator[str]:
+    """Find lints without a page, pages without a lint, and headings that nobody expects."""
+    pages = {path.stem: path for path in sorted((DOCS / "lints").glob("*.md"))}
+    for name in [*CODES, *(stem for stem in pages if stem not in CODES)]:
+        if name not in pages:
+            yield f"docs/lints/{name}.md: does not exist"
+        elif name not in CODES:
+            yield f"docs/lints/{name}.md: there is no lint of this name"
+        else:
+            text = pages[name].read_text(encoding="utf-8")
+            found = [heading for level, heading in _headings(text) if level == 2]
+            if found != LINT_HEADINGS or not text.startswith(f"# {name}\n"):
+                yield f"docs/lints/{name}.md: begins with `# {name}`, then {LINT_HEADINGS}"
+
+
 _LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -969,6 +1219,49 @@ def _sections(path: Path) -> frozenset[str]:
     return frozenset(found[1] for found in map(_NUMBERED.match, titles) if found is not None)
 
 
+_TRAP_SECTION = re.compile(r"^## (0|11)\. .*?(?=^## )", re.MULTILINE | re.DOTALL)
+_TRAP = re.compile(
+    r"^(?:\| )?(\d+)(?:\.| \|) ", re.MULTILINE
+)  # "1. " of a list, "| 1 | " of a table
+_TRAP_TEST = re.compile(r"test_trap_(\d+_\d+)_\w+")
+
+
+def untested_traps() -> Iterator[str]:
+    """Find traps of docs/protocol.md §0 and §11 without a test, and tests of no such trap."""
+    tests = sorted((ROOT / "tests" / "traps").glob("test_*.py"))
+    defined = {name for path in tests for name in _trap_tests(path)}
+    text = (DOCS / "protocol.md").read_text(encoding="utf-8")
+    yield from wrong_traps(text, defined)
+
+
+def wrong_traps(text: str, defined: Collection[str]) -> Iterator[str]:
+    """Compare a list of traps with the names of the tests that there are."""
+    traps: dict[str, str] = {}
+    for section in _TRAP_SECTION.finditer(text):
+        _, *parts = _TRAP.split(section[0])
+        traps |= {
+            f"{section[1]}_{n}": words for n, words in zip(parts[::2], parts[1::2], strict=True)
+        }
+    for number, words in traps.items():
+        named = [found for found in _TRAP_TEST.finditer(words) if found[1] == number]
+        if not named:
+            yield f"docs/protocol.md: trap {number} names no test test_trap_{number}_…"
+        for found in _TRAP_TEST.finditer(words):
+            if found[0] not in defined:
+                yield f"docs/protocol.md: trap {number}: there is no {found[0]} in tests/traps"
+    for name in sorted(defined):
+        found = _TRAP_TEST.fullmatch(name)
+        if found is None or found[1] not in traps:
+            yield f"tests/traps: {name}: docs/protocol.md lists no such trap"
+
+
+def _trap_tests(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_function and node.name.startswith("test_"):
+            yield node.name
+
+
 def long_readme() -> Iterator[str]:
     """Find out whether the README has become a manual."""
     lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
@@ -978,12 +1271,14 @@ def long_readme() -> Iterator[str]:
 
 CHECKS: dict[str, Callable[[], Iterator[str]]] = {
     "generated parts": stale_parts,
+    "pages of lints": wrong_lint_pages,
     "TOML examples": wrong_examples,
     "shell lines": wrong_commands,
     "everything documented": undocumented,
     "rule pages": wrong_rule_pages,
     "links": broken_links,
     "citations": wrong_citations,
+    "traps": untested_traps,
     "README": long_readme,
 }
 

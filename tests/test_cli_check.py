@@ -31,6 +31,9 @@ channels = ["phone"]
 name = "forced"
 on = ["liquidation", "adl"]
 severity = "critical"
+[[rule]]
+name = "blind"
+info = "stale_for > 0s"
 """
 CONFIG = """
 rules = ["r.toml"]
@@ -82,7 +85,9 @@ thin: margin pools of accounts m*
     told to phone
 forced: positions of every account
     critical  on liquidation, adl  repeats summed up over 1m
-3 rules, 4 levels: fine
+blind: every account
+    info      stale_for > 0s
+4 rules, 5 levels: fine
 """
     )
     assert result.exit_code == 0
@@ -104,7 +109,10 @@ thin: margin pools of main
 forced: positions of main, hedge
     critical  on liquidation, adl  repeats summed up over 1m
     told to phone, pager
-3 rules, 4 levels: fine
+blind: main, hedge
+    info      stale_for > 0s
+    told to phone
+4 rules, 5 levels: fine
 """
     )
     assert result.exit_code == 0
@@ -156,24 +164,28 @@ def test_a_configuration_without_rules_is_told() -> None:
 
 
 def test_warnings_fail_only_a_strict_check() -> None:
-    Path("r.toml").write_text(
-        '[[rule]]\nname = "x"\nwarning = "equity < 0"\nhysteresis = "10%"\naccounts = ["zz"]\n'
-    )
+    with Path("r.toml").open("a") as file:
+        file.write('[[rule]]\nname = "x"\nwarning = "equity < 0"\nhysteresis = "10%"\n')
     result = run("check")
-    assert result.stderr == (
-        'warning: rule "x", warning: a threshold of 0 has no dead band\n'
-        'warning: rule "x" matches no account\n'
+    assert (
+        result.stderr
+        == """\
+r.toml:23:21: warning: rule "x", warning: a threshold of 0 has no dead band: 10% of it is nothing \
+[zero-threshold]
+    warning = "equity < 0"
+                        ^ compare with a number other than 0, or use keep_firing_for
+"""
     )
-    assert result.stdout.endswith("1 rule, 1 level: 2 warnings\n")
+    assert result.stdout.endswith("5 rules, 6 levels: 1 warning\n")
     assert (result.exit_code, run("check", "--strict").exit_code) == (0, 1)
 
 
-def test_a_rule_that_reaches_nobody_is_odd() -> None:
-    Path("r.toml").write_text(
+def test_a_rule_that_reaches_nobody_says_so() -> None:
+    Path("new.toml").write_text(
         '[[rule]]\nname = "x"\nwarning = "equity < 1"\nchannels = ["pager"]\n'
     )
-    result = run("check", "--strict")
-    assert result.stderr == 'warning: rule "x" reaches no channel, so nobody is told\n'
+    result = run("check", "-c", "config.toml", "--rules", "new.toml")
+    assert "reaches no channel, so nobody is told [no-channel]" in result.stderr
     assert "    told to nobody\n" in result.stdout
 
 
@@ -191,8 +203,8 @@ def test_other_rules_can_be_held_against_a_configuration() -> None:
 
 def test_json_holds_the_same() -> None:
     document = json.loads(run("check", "--json").stdout)
-    near, thin, forced = document["rules"]
-    assert document["warnings"] == []
+    near, thin, forced, _ = document["rules"]
+    assert (document["lints"], document["warnings"]) == ([], [])
     assert near["levels"][0] == {
         "severity": "info",
         "condition": "liquidation_distance < 20%",

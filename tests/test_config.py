@@ -20,8 +20,10 @@ from monitor.config import (
 )
 from monitor.config.faults import keys_of
 from monitor.config.models import Account, Channel, Endpoints, Log
+from monitor.config.private_key import secret_lines
 from monitor.core.rules import Globs, Severity
 from monitor.errors import ConfigError
+from tests.signing_keys import encrypted_key
 
 ENVIRON = {
     "KEY": "key-4711-abcdef",
@@ -57,6 +59,7 @@ def refused(text: str, mode: int = 0o600, **more: Any) -> str:
         load(text, mode, **more)
     whole = "".join(traceback.format_exception(caught.value))
     assert "4711" not in whole
+    assert not [line for line in secret_lines(text) if line in whole]
     assert "ValidationError" not in whole
     return str(caught.value)
 
@@ -67,6 +70,7 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
     assert config.data_dir == Path("/home/trader/.local/share/marginwatch")
     assert (config.poll_interval, config.stale_after) == (10_000, 30_000)
     assert (config.repeat, config.give_up_after) == (3_600_000, 86_400_000)
+    assert config.max_weight_share == 0.5
     assert config.log == Log(level="info", format="text")
     (account,) = config.accounts
     assert (account.name, account.venue, account.network) == ("main", "binance-usdm", "mainnet")
@@ -90,7 +94,7 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
 def test_a_long_configuration_says_all_of_it() -> None:
     config = load(
         'rules = ["a.toml"]\ndata_dir = "state"\ntimezone = "Asia/Tokyo"\npoll_interval = "5s"\n'
-        'stale_after = "20s"\nrepeat = "never"\ngive_up_after = "1d"\n'
+        'stale_after = "20s"\nrepeat = "never"\ngive_up_after = "1d"\nmax_weight_share = "12.5%"\n'
         f'{ACCOUNT}network = "testnet"\nvenue = "binance-usdm"\n'
         f'{CHANNEL}min_severity = "critical"\naccounts = ["m*"]\nrules = ["!x"]\n'
         'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\n'
@@ -99,8 +103,13 @@ def test_a_long_configuration_says_all_of_it() -> None:
     assert config.data_dir == Path.cwd() / "state"
     assert config.timezone == ZoneInfo("Asia/Tokyo")
     assert (config.repeat, config.poll_interval) == (None, 5000)
-    assert config.accounts[0].endpoints.ws_api == "wss://testnet.binancefuture.com/ws-fapi/v1"
-    assert config.accounts[0].endpoints.sapi is None
+    assert config.max_weight_share == 0.125
+    assert config.accounts[0].endpoints == Endpoints(
+        ws_api="wss://testnet.binancefuture.com/ws-fapi/v1",
+        streams="wss://fstream.binancefuture.com",
+        rest="https://demo-fapi.binance.com",
+        sapi=None,
+    )
     assert config.channels[0].rules == Globs(["!x"])
     assert config.channels[0].min_severity is Severity.CRITICAL
     assert not config.channels[0].send_resolved
@@ -141,7 +150,7 @@ def test_secrets_come_from_environment_files_and_credentials(folder: Path) -> No
         environ={"CREDENTIALS_DIRECTORY": str(folder)},
     )
     assert config.accounts[0].api_key.get_secret_value() == "from-file-4711"
-    assert config.accounts[0].api_secret.get_secret_value() == "a$b-from-credential-4711"
+    assert config.accounts[0].signing_keys()["api_secret"] == "a$b-from-credential-4711"
     assert secrets(config) == {
         "from-file-4711",
         "from-credential-4711",
@@ -244,7 +253,7 @@ def test_systemds_folder_is_guarded_whatever_the_modes(folder: Path) -> None:
     write("s4711", 0o644, name="s")
     text = ACCOUNT.replace("${SECRET}", f"${{file:{folder}/s}}") + CHANNEL
     config = load(text, environ=ENVIRON | {"CREDENTIALS_DIRECTORY": str(folder)})
-    assert config.accounts[0].api_secret.get_secret_value() == "s4711"
+    assert config.accounts[0].signing_keys()["api_secret"] == "s4711"
 
 
 # What is wrong, word for word ----------------------------------------------------------------
@@ -345,8 +354,7 @@ def test_no_configuration_names_every_place(folder: Path) -> None:
         "./config.toml",
         "~/.config/marginwatch/config.toml",
         "/etc/marginwatch/config.toml",
-        "init",
-        "config.example.toml",
+        "marginwatch init",
     ):
         assert place in str(caught.value)
 
@@ -397,7 +405,13 @@ def test_the_machines_time_zone_is_the_default(zone: str, environ: str) -> None:
 
 def test_the_example_loads_and_names_every_key(root: Path) -> None:
     text = (root / "config.example.toml").read_text()
-    named = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "TELEGRAM_TOKEN", "TELEGRAM_CHAT")
+    named = (
+        "BINANCE_API_KEY",
+        "BINANCE_API_SECRET",
+        "BINANCE_PASSPHRASE",
+        "TELEGRAM_TOKEN",
+        "TELEGRAM_CHAT",
+    )
     environ = {name: f"{name}-value" for name in named}
     config = load(text, mode=0o644, environ=environ)
     assert config.channels[0].url.get_secret_value().endswith("TELEGRAM_CHAT-value")
@@ -405,8 +419,11 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
         for key in keys_of(model):
             assert f"[{key}]" in text or f"{key} = " in text
     # What is commented out is right, too.
+    write(encrypted_key(environ["BINANCE_PASSPHRASE"]), name="ed25519.pem")
     lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line or "[" in line]
-    load("\n".join(line for line in lines if "$$" not in line), mode=0o600, environ=environ)
+    lines = [line for line in lines if "$$" not in line and not line.startswith("api_secret")]
+    whole = load("\n".join(lines), mode=0o600, environ=environ)
+    assert whole.accounts[0].signing_keys()["passphrase"] == "BINANCE_PASSPHRASE-value"
 
 
 def test_os_environ_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,10 @@ def test_each_shipped_rule_has_a_page_with_the_usual_headings() -> None:
     assert list(check_docs.wrong_rule_pages()) == []
 
 
+def test_each_lint_has_a_page_with_the_usual_headings() -> None:
+    assert list(check_docs.wrong_lint_pages()) == []
+
+
 def test_relative_links_lead_somewhere() -> None:
     assert list(check_docs.broken_links()) == []
 
@@ -35,13 +39,19 @@ def test_citations_name_a_document_and_a_section_of_it() -> None:
     assert list(check_docs.wrong_citations()) == []
 
 
+def test_every_trap_of_the_protocol_has_a_test() -> None:
+    assert list(check_docs.untested_traps()) == []
+
+
 def test_the_readme_is_no_manual() -> None:
     assert list(check_docs.long_readme()) == []
 
 
 def test_no_check_is_forgotten_here() -> None:
     seen = {"stale_parts", "wrong_examples", "wrong_commands", "undocumented"}
-    seen |= {"wrong_rule_pages", "broken_links", "wrong_citations", "long_readme"}
+    seen |= {"wrong_lint_pages", "wrong_rule_pages", "broken_links", "wrong_citations"}
+    seen |= {"untested_traps"}
+    seen |= {"long_readme"}
     assert {check.__name__ for check in check_docs.CHECKS.values()} == seen
 
 
@@ -211,3 +221,30 @@ def test_a_stale_part_is_found_and_written_anew(
     check_docs.write()
     assert list(check_docs.stale_parts()) == []
     assert page.read_text().endswith("\n| 1 |\n\n<!-- end of numbers -->\nrest\n")
+
+
+_TRAPS = """
+## 0. Traps
+
+1. The first, `test_trap_0_1_one`.
+2. The second.
+
+## 11. More
+
+| | trap | test |
+| --- | --- | --- |
+| 1 | The third | `test_trap_11_1_three` |
+| 2 | The fourth | `test_trap_11_1_three` |
+
+## 12. The end
+"""
+
+
+def test_traps_without_tests_and_tests_without_traps_are_found() -> None:
+    assert list(check_docs.wrong_traps(_TRAPS, {"test_trap_0_1_one", "test_trap_11_3_five"})) == [
+        "docs/protocol.md: trap 0_2 names no test test_trap_0_2_…",
+        "docs/protocol.md: trap 11_1: there is no test_trap_11_1_three in tests/traps",
+        "docs/protocol.md: trap 11_2 names no test test_trap_11_2_…",
+        "docs/protocol.md: trap 11_2: there is no test_trap_11_1_three in tests/traps",
+        "tests/traps: test_trap_11_3_five: docs/protocol.md lists no such trap",
+    ]

@@ -2,7 +2,8 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import trio
@@ -22,9 +23,12 @@ class Top(random.Random):
 
 
 async def starts(
-    lives: list[Callable[[Callable[[], None]], None]], rng: random.Random, **rest: float
+    lives: Sequence[Callable[[Callable[[], None]], float | None]], rng: random.Random, **rest: Any
 ) -> list[float]:
-    """Run these lives, and tell when each began; the last one stays."""
+    """Run these lives, and tell when each began; the last one stays.
+
+    One that returns seconds is lost after them.
+    """
     at: list[float] = []
 
     async def once(good: Callable[[], None]) -> None:
@@ -32,7 +36,10 @@ async def starts(
         await trio.lowlevel.checkpoint()
         if len(at) > len(lives):
             await trio.sleep_forever()
-        lives[len(at) - 1](good)
+        seconds = lives[len(at) - 1](good)
+        if seconds is not None:
+            await trio.sleep(seconds)
+            raise ConnectionLost("line: gone")
 
     with trio.move_on_after(100_000):
         await keep_connected(once, rng=rng, name="line", log=LOG, **rest)
@@ -50,6 +57,16 @@ def lose_later(good: Callable[[], None]) -> None:
 def shine_and_lose(good: Callable[[], None]) -> None:
     good()
     raise ConnectionLost("line: gone")
+
+
+def shine_for(seconds: float) -> Callable[[Callable[[], None]], float]:
+    """Be good at once, and lost so many seconds later."""
+
+    def life(good: Callable[[], None]) -> float:
+        good()
+        return seconds
+
+    return life
 
 
 def shine_and_end(good: Callable[[], None]) -> None:
@@ -78,9 +95,17 @@ async def test_the_jitter_is_full_and_seeded(autojump_clock: MockClock) -> None:
     assert at == [round(one, 3) for one in expected]
 
 
-async def test_only_a_good_frame_starts_the_back_off_anew(autojump_clock: MockClock) -> None:
-    at = await starts([lose, lose, shine_and_lose, lose], Top())
-    assert at == [0, 1, 3, 4, 6]
+async def test_only_a_life_that_was_good_for_a_while_starts_the_back_off_anew(
+    autojump_clock: MockClock,
+) -> None:
+    at = await starts([lose, lose, shine_for(29.9), shine_for(30), lose], Top())
+    assert at == [0, 1, 3, 3 + 29.9 + 4, 36.9 + 30 + 1, 67.9 + 2]
+
+
+async def test_a_server_that_breaks_off_after_the_first_good_frame_is_not_dialled_faster(
+    autojump_clock: MockClock,
+) -> None:
+    assert await starts([shine_and_lose] * 8, Top()) == [0, 1, 3, 7, 15, 31, 63, 123, 183]
 
 
 async def test_an_end_on_purpose_begins_again_at_once(autojump_clock: MockClock) -> None:
@@ -121,7 +146,21 @@ async def test_the_same_cause_is_told_once(
         ("DEBUG", "line: gone (2 times in a row); trying again in 2.0 s"),
         ("WARNING", "line: banned; trying again in 151.0 s"),
         ("INFO", "line: connected after 3 failures"),
-        ("WARNING", "line: gone; trying again in 1.0 s"),
+        ("WARNING", "line: gone; trying again in 8.0 s"),
+    ]
+
+
+async def test_advice_stands_behind_a_cause_unless_the_connection_had_been_good(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="test.feed")
+    words = {"line: gone": "Plug it in."}
+    lives = [lose, lose_later, shine_and_lose]
+    await starts(lives, Top(), advise=lambda lost: words.get(str(lost), ""))
+    assert [one.getMessage() for one in caplog.records] == [
+        "line: gone; trying again in 1.0 s. Plug it in.",
+        "line: banned; trying again in 151.0 s",
+        "line: gone; trying again in 4.0 s",
     ]
 
 

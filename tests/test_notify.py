@@ -108,6 +108,48 @@ async def test_a_title_that_goes_above_the_text_counts_too(monkeypatch: Any, ser
     assert payload["body"].endswith("…")
 
 
+SERVICES = {
+    "tgram://123456789:abcdefg_hijklmnop/987654321/": 4096,
+    "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js": 2000,
+    "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/": 35_000,
+    f"pover://{'u' * 30}@{'a' * 30}": 1024,
+    "ntfy://topic": 7800,
+}
+FOOTER = "#4821 · 2026-01-02 03:09:02 UTC · since 03:04:13 · (attempt 2)"
+
+
+@pytest.mark.parametrize(("url", "limit"), SERVICES.items(), ids=lambda v: str(v)[:6])
+async def test_what_is_too_long_for_a_service_loses_neither_severity_target_nor_number(
+    monkeypatch: Any, url: str, limit: int
+) -> None:
+    """A digest of emoji, which services count twice, with an endless title."""
+    handed: list[dict[str, str]] = []
+    notifier = await loaded(url)
+    monkeypatch.setattr(notifier._apprise, "notify", lambda **said: handed.append(said))
+    title = f"CRITICAL: BTCUSDT long (main): {'r' * 400}"
+    await notifier.send(Message(title, f"margin room 19.9 %: critical\n{'🔥' * limit}\n{FOOTER}"))
+    ((title, body),) = [(message["title"], message["body"]) for message in handed]
+    assert title.startswith("CRITICAL: BTCUSDT long (main): r")
+    assert len(title) <= (431 if url.startswith("tgram") else 250)  # there it is part of the text
+    first, fire, more, last = body.split("\n")
+    assert (first, last) == ("margin room 19.9 %: critical", FOOTER)
+    assert more == f"… {limit - len(fire):,} more characters"
+    amalgamated = url.startswith(("tgram", "discord", "ntfy"))
+    units = len((f"{title}\r\n{body}" if amalgamated else body).encode("utf-16-le")) // 2
+    assert limit - 60 < units <= limit
+
+
+async def test_a_text_that_fits_is_not_cut(monkeypatch: Any) -> None:
+    handed: list[dict[str, str]] = []
+    notifier = await loaded(f"pover://{'u' * 30}@{'a' * 30}")
+    monkeypatch.setattr(notifier._apprise, "notify", lambda **said: handed.append(said))
+    whole = f"{'x' * (1024 - len(FOOTER) - 1)}\n{FOOTER}"
+    await notifier.send(Message("", whole))
+    await notifier.send(Message("", f"x{whole}"))
+    assert handed[0]["body"] == whole
+    assert handed[1]["body"].endswith(f"x\n… 29 more characters\n{FOOTER}")
+
+
 async def test_a_service_tells_how_long_to_wait(monkeypatch: Any) -> None:
     notifier = await loaded("tgram://123456789:abcdefg_hijklmnop/987654321/")
     service = notifier._apprise[0]

@@ -762,3 +762,70 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
             "#3 a (attempt 1)",
             "#4 b (attempt 1)",
         ]
+
+
+# ---------------------------------------------------------------- other channels
+
+
+GONE = "dead: this channel no longer exists"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ends"),
+    [
+        ("ok", ["3s phone #1 sent", f"3s phone #2 {GONE}"]),
+        ("500", [f"3s phone #2 {GONE}", f"3s phone #1 {GONE}"]),
+    ],
+)
+async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
+    autojump_clock: Clock, outcome: str, ends: list[str]
+) -> None:
+    """What is on its way ends by itself; the rest is given up, and it too if it is refused."""
+    service = receiver.FakeService({"phone": [outcome]}, takes=3)
+    async with at_work(
+        Desk(service, [OutboxChannel("phone", 0), OutboxChannel("desk", 0)])
+    ) as desk:
+        desk.add(fresh(1), fresh(2), channels=["phone", "desk"])
+        await trio.sleep(1)
+        desk.outbox.replace([OutboxChannel("desk", 0)])
+        await trio.sleep(60)
+        assert desk.outbox.waiting == {"desk": 0}
+    assert [line for line in desk.ledger.lines if "phone" in line] == [
+        "0s phone #1 attempt 1",
+        *ends,
+    ]
+    assert [attempt[:3] for attempt in desk.attempts if attempt[1] == "desk"] == [
+        (0.0, "desk", 1),
+        (3.0, "desk", 2),
+    ]
+
+
+async def test_a_channel_that_is_new_begins_to_send(autojump_clock: Clock) -> None:
+    async with at_work(Desk(receiver.FakeService(), [OutboxChannel("phone", 0)])) as desk:
+        await trio.sleep(1)
+        desk.outbox.replace([OutboxChannel("phone", 0), OutboxChannel("desk", 5)])
+        desk.add(fresh(1), channels=["phone", "desk"])
+        await trio.sleep(10)
+        desk.outbox.replace([OutboxChannel("phone", 0), OutboxChannel("desk", 0)])
+        desk.add(fresh(2), channels=["desk"])
+        await trio.sleep(10)
+    assert desk.attempts == [
+        (1.0, "phone", 1, 1),
+        (6.0, "desk", 1, 1),
+        (11.0, "desk", 2, 1),
+    ]
+
+
+async def test_a_channel_that_leads_elsewhere_forgets_what_was_refused(
+    autojump_clock: Clock,
+) -> None:
+    service = receiver.FakeService(refuses=[1])
+    async with at_work(Desk(service, [OutboxChannel("phone", 0)])) as desk:
+        desk.add(fresh(1, "a"), *(fresh(number, f"r{number}") for number in range(2, 8)))
+        await trio.sleep(60)
+        tries = len([one for one in desk.attempts if one[2] == 1])
+        service.refuses.clear()
+        desk.outbox.replace([OutboxChannel("phone", 0)], anew=["phone"])
+        await trio.sleep(1)
+        assert desk.outbox.waiting == {"phone": 0}
+    assert desk.attempts[-1] == (60.0, "phone", 1, tries + 1)

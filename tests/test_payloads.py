@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import BaseModel
 
-from monitor.binance import translate, wire, wire_api
+from monitor.binance import translate, translate_polls, wire, wire_api
 from monitor.binance.signing import Signer
 from monitor.binance.ws_api import Answer, Requests
 from monitor.core.engine import Engine, Outcome
@@ -37,6 +37,7 @@ from monitor.core.events import (
 from monitor.core.freshness import ALWAYS, NEVER
 from monitor.core.pools import Pool
 from monitor.core.portfolio import Balance, Key, KeyState, Position
+from monitor.core.settings import Settings
 
 FOLDER = Path(__file__).parent / "payloads"
 D = Decimal
@@ -152,10 +153,17 @@ def begin(utc: int) -> Engine:
 def whole(engine: Engine) -> State:
     """Collect everything that is believed of the account, and what is remembered beside it."""
     account = engine.portfolio.accounts["main"]
-    # Pools are sums over the rest and made when they are read: they stand here as they are read.
-    state = {key: value for key, value in vars(account).items() if key != "_pools"}
+    # Sums and figures are made when they are read: they stand here as they are read.
+    made = {"_pools", "_legs", "moved", "calm"}
+    state = {key: value for key, value in vars(account).items() if key not in made}
+    state |= {slot: getattr(account.settings, slot) for slot in Settings.__slots__}
+    del state["settings"]
+    # What an account doubts stands in its class until a poll says something of it.
+    doubts = ("contradiction", "unseen", "mode_doubted", "odd_totals")
+    state |= {name: getattr(account, name) for name in doubts}
+    figures = ("position", "opened_at", "mark_price", "mark_at", "pnl", "notional", "maintenance")
     state["holdings"] = {
-        key: {slot: getattr(holding, slot) for slot in holding.__slots__ if slot != "account"}
+        key: {name: getattr(holding, name) for name in figures}
         for key, holding in account.holdings.items()
     }
     state["pools"] = {asset: account.pool(asset) for asset in account.pool_assets()}
@@ -245,14 +253,19 @@ LONG_OF_HEDGE = Position(
     exchange_pnl=D("-1.06214947"),
     adl=None,
     rate=None,
-    amount=ZERO,
     polled_at=TRUE_AT,
     doubted=False,
 )
 MARK_OF_HEDGE = Mark(D("21123.05052574"), TRUE_AT)
-ONE_WAY: State = {"leverages": {"BTCUSDT": 10}}
+ONE_WAY: State = {
+    "leverages": {"BTCUSDT": 10},
+    "leverage_at": {"BTCUSDT": TRUE_AT},
+    "margin_types": {"BTCUSDT": "isolated"},
+}
 HEDGE: State = {
     "leverages": {"BTCUSDT": 4},
+    "leverage_at": {"BTCUSDT": TRUE_AT},
+    "margin_types": {"BTCUSDT": "cross"},
     "holdings": {
         ("BTCUSDT", "LONG"): held(
             LONG_OF_HEDGE,
@@ -304,9 +317,10 @@ def test_a_position_answer_gives_what_is_held_and_what_is_set(
     name: str, settings: SettingRow, expected: State
 ) -> None:
     rows = read(name, load(name)).result
-    assert translate.setting_rows(rows) == (settings,)
+    assert translate_polls.setting_rows(rows) == (settings,)
     state = polled(
-        positions=translate.position_rows_v1(rows, None), settings=translate.setting_rows(rows)
+        positions=translate_polls.position_rows_v1(rows, None),
+        settings=translate_polls.setting_rows(rows),
     )
     assert state == nothing_but(expected)
 
@@ -385,11 +399,11 @@ def test_a_status_answer_gives_balances_pools_and_the_asset_mode(
     name: str, expected: State
 ) -> None:
     status = read(name, load(name)).result
-    assert translate.listed_rows(status) == ()  # its one row is flat
+    assert translate_polls.listed_rows(status) == ()  # its one row is flat
     state = polled(
-        assets=translate.asset_rows(status),
-        listed=translate.listed_rows(status),
-        totals=translate.totals(status),
+        assets=translate_polls.asset_rows(status),
+        listed=translate_polls.listed_rows(status),
+        totals=translate_polls.totals(status),
         multi_assets=status.multi_assets,
     )
     assert state == nothing_but(expected)
@@ -405,7 +419,7 @@ def test_a_balance_answer_gives_the_assets_that_no_status_lists() -> None:
     usdt = money("USDT", "122607.35137903", "23.72469206", cross="23.72469206")
     busd = SINGLE_BALANCES["BUSD"]
 
-    assert polled(assets=translate.asset_rows(status, balances)) == nothing_but(
+    assert polled(assets=translate_polls.asset_rows(status, balances)) == nothing_but(
         {
             "balances": {"BUSD": busd, "USDT": usdt},
             "asset_keys": {"BUSD": KeyState(), "USDT": KeyState(changed_at=1617939110373)},
@@ -424,11 +438,13 @@ def test_the_three_answers_of_an_account_without_positions_make_one_complete_pol
     balances = read(BALANCE, load(BALANCE)).result
     state = polled(
         complete=True,
-        positions=translate.position_rows_v1(rows, status),
-        settings=translate.setting_rows(rows),
-        assets=translate.asset_rows(status, balances),  # the status lists USDT: its row counts
-        listed=translate.listed_rows(status),
-        totals=translate.totals(status),
+        positions=translate_polls.position_rows_v1(rows, status),
+        settings=translate_polls.setting_rows(rows),
+        assets=translate_polls.asset_rows(
+            status, balances
+        ),  # the status lists USDT: its row counts
+        listed=translate_polls.listed_rows(status),
+        totals=translate_polls.totals(status),
         multi_assets=status.multi_assets,
     )
     assert state == nothing_but(
@@ -475,7 +491,6 @@ def from_event(**more: Any) -> Position:
         break_even_price=None,  # nor did `bep`
         adl=None,
         rate=None,
-        amount=ZERO,
         polled_at=NEVER,
         doubted=False,
     )
@@ -568,6 +583,11 @@ def book(
     }
 
 
+def margins(time: int, **types: str) -> State:
+    """Spell out the margin types that an event told of, also of symbols that are not held."""
+    return {"margin_types": types, "margin_keys": stamped(time, *types)}
+
+
 T_DEPOSIT, T_CLOSE, T_ISOLATED = 1603093193280, 1603093588546, 1603094890011
 BNB_IN = cash("BNB", "0.02575839", "0")
 BNB_LEFT = cash("BNB", "0.02571331", "0")
@@ -582,6 +602,7 @@ EVENT_STATES: dict[str, State] = {
         ),
         "asset_keys": stamped(T_DEPOSIT, "USDT", "BNB"),
         "keys": stamped(T_DEPOSIT, *ALL_KEYS),
+        **margins(T_DEPOSIT, BTCUSDT="isolated", ETHUSDT="cross"),
     },
     "account_update_deposit_after": {
         **book((BNB_IN,)),
@@ -591,21 +612,25 @@ EVENT_STATES: dict[str, State] = {
         **book((USDT_CLOSED, BNB_LEFT), (btc_long(pnl="0.13910", wallet="1.20187100"),)),
         "asset_keys": stamped(T_CLOSE, "USDT", "BNB"),
         "keys": stamped(T_CLOSE, *ALL_KEYS),
+        **margins(T_CLOSE, BTCUSDT="isolated", ETHUSDT="cross"),
     },
     "account_update_close_short_after": {
         **book((USDT_CLOSED, BNB_LEFT)),
         "asset_keys": stamped(T_CLOSE, "USDT", "BNB"),
         "keys": stamped(T_CLOSE, ("ETHUSDT", "BOTH"), ETH_SHORT_KEY),
+        **margins(T_CLOSE, ETHUSDT="cross"),
     },
     "account_update_cross_to_isolated_before": {
         **book((USDT_ISOLATED, BNB_LEFT), (btc_long(pnl="0.03240", wallet="1.19041195"),)),
         "asset_keys": stamped(T_ISOLATED, "USDT", "BNB"),
         "keys": stamped(T_ISOLATED, *ALL_KEYS),
+        **margins(T_ISOLATED, BTCUSDT="isolated", ETHUSDT="isolated"),
     },
     "account_update_cross_to_isolated_after": {
         **book((USDT_ISOLATED,)),
         "asset_keys": stamped(T_ISOLATED, "USDT"),
         "keys": stamped(T_ISOLATED, ("ETHUSDT", "BOTH"), ETH_SHORT_KEY),
+        **margins(T_ISOLATED, ETHUSDT="isolated"),
     },
 }
 
@@ -743,7 +768,11 @@ def begun(name: str) -> Engine:
     return engine
 
 
-STAMPS = ("keys", "asset_keys")  # per key: the exchange's time and our count of its last event
+STAMPS = (
+    "keys",
+    "asset_keys",
+    "margin_keys",
+)  # per key: the exchange's time and our count of its last event
 
 
 def timeless(state: State) -> State:
@@ -766,6 +795,7 @@ def timeless(state: State) -> State:
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_begins_in_the_state_of_its_before_form_with_the_change_undone(name: str) -> None:
     expected = book(*STORIES[name].begins, STORIES[name].marks)
+    expected |= margins(0, BTCUSDT="isolated", ETHUSDT="cross")
     assert timeless(whole(begun(name))) == timeless(nothing_but(expected))
 
 
@@ -784,7 +814,10 @@ def test_both_forms_of_an_event_end_in_the_same_state_and_ask_for_the_same(name:
 
     before, after = ends
     assert before == after
-    assert after == timeless(nothing_but(book(*STORIES[name].ends, STORIES[name].marks)))
+    expected = book(*STORIES[name].ends, STORIES[name].marks)
+    ethusdt = "isolated" if name == "cross_to_isolated" else "cross"
+    expected |= margins(0, BTCUSDT="isolated", ETHUSDT=ethusdt)
+    assert after == timeless(nothing_but(expected))
 
 
 def test_both_forms_say_to_which_margin_type_a_flat_symbol_went() -> None:
@@ -875,7 +908,7 @@ MAY_BE_MISSING = {
     "bep": ("P", "11450.5", "break_even_price"),
     "ma": ("P", "USDT", "margin_asset"),
     "cr": ("P", "1", ""),
-    "bc": ("B", "1", ""),
+    "bc": ("B", "1", "change"),
 }
 
 
@@ -893,11 +926,12 @@ def test_an_event_without_an_optional_field_of_its_rows_is_the_event_without_it(
 
     whole_event, rest = (wire.parse_user(json.dumps(one)) for one in (given, missing))
     assert isinstance(whole_event, wire.AccountUpdate)
-    assert whole_event.change.positions is not None
     if ours:
-        assert all(getattr(row, ours) == value for row in whole_event.change.positions)
-        positions = [row.model_copy(update={ours: None}) for row in whole_event.change.positions]
-        change = whole_event.change.model_copy(update={"positions": positions})
+        rows = "positions" if letter == "P" else "balances"
+        told = getattr(whole_event.change, rows)
+        assert all(getattr(row, ours) is not None for row in told)
+        spared = [row.model_copy(update={ours: None}) for row in told]
+        change = whole_event.change.model_copy(update={rows: spared})
         whole_event = whole_event.model_copy(update={"change": change})
     assert rest == whole_event
 

@@ -237,17 +237,31 @@ def test_a_second_service_on_the_same_data_dir_is_told(tmp_path: Path) -> None:
     assert (line["kind"], line["severity"], line["rule"]) == ("fired", "warning", "flip")
 
 
-def test_a_hang_up_does_not_end_the_watch(tmp_path: Path) -> None:
-    """SIGHUP is what a closed terminal sends, and what other services reload on."""
-    log = tmp_path / "log"
+def test_a_hang_up_reads_the_files_anew_and_never_ends_the_watch(tmp_path: Path) -> None:
+    """SIGHUP is also what a closed terminal sends."""
+    log, rules = tmp_path / "log", tmp_path / "rules" / "all.toml"
     with Receiver() as phone, simulator() as account:
-        rules = '[[rule]]\nname = "long"\nwarning = "quantity > 0"\n'
-        process = start(configure(tmp_path, account, phone.url, rules), log)
+        long = '[[rule]]\nname = "long"\nwarning = "quantity > 0"\n'
+        process = start(configure(tmp_path, account, phone.url, long), log)
         wait_for(lambda: len(phone.got) == 1)
+        rules.write_text(long.replace("quantity", "quanity"))
         process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "received SIGHUP: files are read at a start only" in log.read_text())
-        assert process.poll() is None
+        wait_for(lambda: len(phone.got) == 2)
+        rules.write_text(long + long.replace("long", "big"))
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(phone.got) == 3)
         assert stop(process) == 0
+
+    assert [got["title"] for got in phone.got] == [
+        "WARNING: BTCUSDT long (main): long",
+        "WARNING: marginwatch: reload refused",
+        "WARNING: BTCUSDT long (main): big",
+    ]
+    text = log.read_text()
+    assert "received SIGHUP: reading the files anew" in text
+    assert "no metric is called `quanity`" in text
+    assert "reloaded: 2 rules, 1 channel; rule big added" in text
+    assert "Traceback" not in text
 
 
 KEYS = [
@@ -300,7 +314,7 @@ def test_the_demo_tells_the_crash_from_first_warning_to_liquidation() -> None:
         ("happened", "critical", "liquidation"),
         ("resolved", "critical", "position_closed"),
     ]
-    assert {line["symbol"] for line in lines} == {"BTCUSDT"}
+    assert {line["symbol"] or line["asset"] for line in lines} == {"BTCUSDT", "USDT"}
     by_kind = {(line["kind"], line["severity"]): line["at"] for line in reversed(lines)}
     happened = [line["at"] for line in lines if line["happening"] == "liquidation"]
     assert {key: summary[key] for key in list(summary)[:4]} == {

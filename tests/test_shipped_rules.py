@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.core.events import UserStreamStood
-from monitor.core.liquidation import Leg, liquidation_price
+from monitor.core.liquidation import Leg, flat, liquidation_price
 from monitor.core.rules import Rule
 from monitor.rulefile import find_rule_files, load_rules
 from tests.core.worlds import World, marks, poll, position
@@ -22,8 +22,8 @@ def shipped(root: Path) -> tuple[Rule, ...]:
 def opened(leverage: int, quantity: str, *, isolated: bool, rules: tuple[Rule, ...]) -> World:
     """Open a position at a leverage, with just the margin that this takes."""
     margin = abs(Decimal(quantity)) * ENTRY / leverage
-    leg = Leg(Decimal(quantity), ENTRY, RATE)
-    price = liquidation_price(margin, [leg])
+    leg = Leg(Decimal(quantity), ENTRY, flat(RATE))
+    price = liquidation_price(margin, [leg], ENTRY)
     row = position(
         quantity=quantity,
         entry=str(ENTRY),
@@ -92,3 +92,54 @@ def test_every_leverage_is_warned_and_then_critical_before_the_liquidation(
     # A fifth of the margin is a fifth of the way to liquidation, less what maintenance takes.
     assert isinstance(left[0], Decimal)
     assert left[0] > Decimal("0.19") / leverage - RATE
+
+
+@pytest.mark.parametrize("leverage", [5, 10, 20])
+def test_nothing_holds_for_a_hedge_that_was_just_opened_with_all_there_is(
+    root: Path, leverage: int
+) -> None:
+    """A long and a short leg of one symbol on cross margin, each half of the size."""
+    margin = Decimal("0.1") * ENTRY / leverage
+    legs = [Leg(quantity, ENTRY, flat(RATE)) for quantity in (Decimal("0.05"), Decimal("-0.05"))]
+    price = liquidation_price(margin, legs, ENTRY)
+    liq = f"{price:.8f}" if price is not None else "0"
+    rows = [
+        position(quantity=quantity, mark=str(ENTRY), liq=liq, side=side)
+        for quantity, side in (("0.05", "LONG"), ("-0.05", "SHORT"))
+    ]
+    world = World(*shipped(root))
+    world.tell(0, UserStreamStood("main"))
+    for seconds in range(0, 90, 5):
+        world.tell(seconds, poll(seconds, *rows, wallet=str(margin), leverage=leverage))
+
+    assert world.story == []
+
+
+@pytest.mark.parametrize("leverage", [2, 3, 5, 10, 20])
+def test_a_cross_pool_is_told_of_in_order_before_its_liquidation(root: Path, leverage: int) -> None:
+    world = opened(leverage, "0.1", isolated=False, rules=shipped(root))
+    account = world.engine.portfolio.accounts["main"]
+    carried = account.liquidation(account.holdings["BTCUSDT", "BOTH"].position)
+    assert carried is not None
+    assert carried[0] is not None
+    way = ENTRY - carried[0]
+    margin = str(Decimal(6000) / leverage)
+    for step in range(1, 1001):
+        mark = ENTRY - way * step / 1000
+        row = position(mark=f"{mark:.8f}", liq=f"{carried[0]:.8f}")
+        if step % 10 == 0:
+            world.tell(90 + step, poll(90 + step, row, wallet=margin, leverage=leverage))
+        world.tell(90 + step, marks(90 + step, BTCUSDT=f"{mark:.8f}"))
+
+    ratio = [notice for notice in world.notices if notice.rule == "margin-ratio"]
+    assert [(notice.kind, notice.severity.word) for notice in ratio] == [
+        ("fired", "info"),
+        ("escalated", "warning"),
+        ("escalated", "critical"),
+    ]
+    decided = [notice.values["margin_ratio"].value for notice in ratio]
+    # A thousandth of the way is a second, and the delays are 10 s and 5 s.
+    assert all(
+        isinstance(value, Decimal) and level < value < Decimal("0.5")
+        for value, level in zip(decided, map(Decimal, ("0.1", "0.2", "0.35")), strict=True)
+    )

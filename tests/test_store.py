@@ -34,8 +34,10 @@ from monitor.core.notices import (
     Target,
     TimerRecord,
     Told,
+    WindowRecord,
 )
 from monitor.core.rules import Severity
+from monitor.core.windows import Row
 from monitor.errors import CommitFailed, StoreUnusable
 from monitor.store import Store, Undelivered
 from monitor.store.folder import MIGRATIONS
@@ -46,6 +48,19 @@ receiver = import_module("tests.receiver")
 
 UTC = 1_767_322_800_000
 TARGET = Target("main", "BTCUSDT", "BOTH", "long")
+
+
+POOL = Target("main", asset="USDT")
+
+
+def bucket(number: int, value: str | None = "100.50", *, hole: bool = False) -> Row:
+    return Row(number, UTC + number, (value, "1", None, value), value, hole, 3, 5)
+
+
+def window(
+    metric: str, first: int, *rows: Row, span: int = 3_600_000, target: Target = TARGET
+) -> WindowRecord:
+    return WindowRecord(target, metric, span, first, rows)
 
 
 def told(number: int, *channels: str) -> Changes:
@@ -148,6 +163,10 @@ async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
         deliveries=(Delivery(42, "mail"), Delivery(42, "phone"), Delivery(41, "phone")),
         told=(Told("r", TARGET, "phone", Severity.WARNING),),
         timers=(TimerRecord("fresh", "main", 1000, 7, "body"),),
+        windows=(
+            window("equity", 0, bucket(0), bucket(1, "1E-8", hole=True), target=POOL),
+            window("mark_price", 7, bucket(7), bucket(8, None)),
+        ),
     )
     async with life(tmp_path) as store:
         assert store.saved() == Saved()
@@ -156,7 +175,9 @@ async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
         await store.attempted(41, "phone", 1, UTC)
         await store.settled(42, "mail", "sent", UTC)
     async with life(tmp_path) as store:
-        assert store.saved() == Saved(changes.alerts, changes.told, changes.timers, 43)
+        assert store.saved() == Saved(
+            changes.alerts, changes.told, changes.timers, 43, changes.windows
+        )
         assert store.undelivered() == [
             Undelivered(receiver.notice(41), "phone", 1),
             Undelivered(receiver.notice(42), "phone", 0),
@@ -177,6 +198,7 @@ async def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
                 alerts=(alert(ON),),
                 told=(Told("r", TARGET, "phone", Severity.WARNING),),
                 timers=(TimerRecord("fresh", "main", 1000, 7, "body"),),
+                windows=(window("equity", 0, bucket(0)),),
             )
         )
         await store.commit(
@@ -184,9 +206,32 @@ async def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
                 alerts=(alert(OFF, since=None),),
                 told=(Told("r", TARGET, "phone", Severity.NONE),),
                 timers=(TimerRecord("fresh", "main", 1000, 7, None),),
+                windows=(window("equity", 0),),
             )
         )
         assert store.saved() == Saved()
+
+
+async def test_a_window_goes_on_and_drops_what_is_over(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(Changes(windows=(window("roi", 0, *map(bucket, (0, 1, 2))),)))
+        later = window("roi", 1, bucket(2, "5"), bucket(3))
+        other = window("roi", 0, bucket(0), span=60_000)
+        await store.commit(Changes(windows=(later, other)))
+        assert store.saved().windows == (
+            other,
+            window("roi", 1, bucket(1), bucket(2, "5"), bucket(3)),
+        )
+
+
+async def test_the_first_schema_is_brought_to_the_present_one(tmp_path: Path) -> None:
+    async with life(tmp_path, migrations=MIGRATIONS[:1]) as store:
+        await store.commit(told(1))
+    async with life(tmp_path) as store:
+        assert [pending.notice.number for pending in store.undelivered()] == [1]
+        await store.commit(Changes(windows=(window("roi", 0, bucket(0)),)))
+        assert store.saved().windows == (window("roi", 0, bucket(0)),)
+    assert rows(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
 async def test_a_dry_run_begins_empty(tmp_path: Path) -> None:
@@ -239,7 +284,11 @@ async def test_the_folder_and_the_file_are_private(tmp_path: Path) -> None:
             name: store._database.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "user_version")
         }
-        assert pragmas == {"journal_mode": "wal", "synchronous": 2, "user_version": 1}
+        assert pragmas == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "user_version": len(MIGRATIONS),
+        }
     assert sorted(path.name for path in data_dir.iterdir()) == ["lock", "marginwatch.db"]
 
 
@@ -292,7 +341,7 @@ async def test_a_migration_keeps_what_is_there(tmp_path: Path) -> None:
     async with life(tmp_path, migrations=newer) as store:
         assert [pending.notice.number for pending in store.undelivered()] == [1]
     assert rows(tmp_path, "SELECT extra FROM notices") == [("x",)]
-    assert rows(tmp_path, "PRAGMA user_version") == [(2,)]
+    assert rows(tmp_path, "PRAGMA user_version") == [(len(newer),)]
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -301,7 +350,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     broken = (*MIGRATIONS, "CREATE TABLE half (x INTEGER) STRICT; DROP TABLE nonsense")
     with pytest.raises(StoreUnusable, match="no such table: nonsense"):
         Store.open(tmp_path, utc=UTC, migrations=broken)
-    assert rows(tmp_path, "PRAGMA user_version") == [(1,)]
+    assert rows(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
     assert rows(tmp_path, "SELECT name FROM sqlite_schema WHERE name = 'half'") == []
     async with life(tmp_path):
         """The version before works on."""
@@ -315,8 +364,9 @@ def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable) as caught:
         Store.open(tmp_path, utc=UTC)
     assert str(caught.value) == (
-        f"{path} was written by a newer marginwatch (schema 2, this one knows 1);"
-        " nothing was touched.\nRun the newer version, or give this one a data_dir of its own."
+        f"{path} was written by a newer marginwatch (schema {len(newer)}, this one knows"
+        f" {len(MIGRATIONS)}); nothing was touched.\n"
+        "Run the newer version, or give this one a data_dir of its own."
     )
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["lock", "marginwatch.db"]

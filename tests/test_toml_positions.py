@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.toml_positions import Place, Trail, positions
+from monitor.toml_positions.ignores import ignores
 from monitor.toml_positions.page import Fault, Page, parse_toml, read_text, report
 from monitor.toml_positions.values import (
     Wrong,
@@ -388,3 +389,41 @@ def test_globs_find_rule_files_and_leave_tests_out(tmp_path: Path) -> None:
     assert toml_files("**/*.toml", tmp_path) == [a, b, d]
     assert toml_files(str(a), Path("/")) == [a]
     assert toml_files("*.yaml", tmp_path) == []
+
+
+# Comments that silence lints -----------------------------------------------------------------
+
+
+def test_ignores_are_found_where_comments_are() -> None:
+    text = """\
+# check: ignore above all of this is one reason
+[[rule]] # check: ignore beside
+# any comment
+  #check:ignore indented  because
+
+# check: ignore stacked why not
+key = "# check: ignore text no" # check: ignore behind it's a comment
+long = '''
+# check: ignore inside no
+'''
+list = [ # check: ignore opening a
+  "#", # check: ignore element b
+]
+# check: is this prose?
+# check: ignored is near enough to be a slip
+# check: ignore nothing below
+"""
+    found = [tuple(each) for each in ignores(text.replace("\n", "\r\n"))]
+
+    assert found == [tuple(each) for each in ignores(text)]
+    assert found == [
+        (1, 1, 2, "ignore", "above", "all of this is one reason"),
+        (2, 10, 2, "ignore", "beside", ""),
+        (4, 3, 7, "ignore", "indented", "because"),
+        (6, 1, 7, "ignore", "stacked", "why not"),
+        (7, 33, 7, "ignore", "behind", "it's a comment"),
+        (11, 10, 11, "ignore", "opening", "a"),
+        (12, 8, 12, "ignore", "element", "b"),
+        (15, 1, 0, "ignored", "is", "near enough to be a slip"),
+        (16, 1, 0, "ignore", "nothing", "below"),
+    ]

@@ -5,8 +5,9 @@
     ├─ outbox ............. one sender per channel
     ├─ judge .............. the one consumer: event → engine → commit → outbox
     └─ sources ............ cancelled by `stop`
-       ├─ account ......... one per account: requests, user stream, polls
+       ├─ account ......... one per account: requests, user stream, polls, reference data
        ├─ marks ........... the mark price socket
+       ├─ asset prices .... while an account is in multi-assets mode
        └─ mark carrier .... newest marks → the channel, one batch at a time
 
 Stopping needs no flags. The sources are cancelled, their channel closes, the judge finishes what
@@ -26,15 +27,23 @@ from monitor.app.wiring import (
     Compose,
     Doors,
     Send,
+    banned_until,
+    channels_of,
+    last_seen,
     make_account,
+    make_asset_prices,
+    make_budget,
     make_engine,
     make_marks,
     make_outbox,
+    outbox_channels,
 )
-from monitor.app.words import introduction
-from monitor.binance.budget import Budget
+from monitor.binance.usdm import UsdmAccount
 from monitor.config import Config
+from monitor.core.earlier import Edition
 from monitor.core.events import (
+    AddressBanned,
+    AssetPricesRead,
     ClockJumped,
     Event,
     KeyWasRejected,
@@ -42,9 +51,12 @@ from monitor.core.events import (
     MarksChanged,
     PollAnswered,
     PollWanted,
+    ReloadRefused,
     Remark,
+    Stopping,
     Woke,
 )
+from monitor.core.introduction import introduction
 from monitor.core.message import Message, compose
 from monitor.core.notices import Notice
 from monitor.core.rules import Rule
@@ -60,6 +72,13 @@ BACKLOG = 1024
 """Events waiting for the engine. Full: the link drops its socket and polls everything anew, since
 an account event may not be lost and a blocked reader stops answering pings."""
 
+CLOCK_LOOK = 2.0
+"""Seconds, before scale, after which the clocks are looked at though nothing happens: a machine
+that slept wakes to silent sockets, and Trio's clock does not know how long that was."""
+
+RESTART_AFTER = 300.0
+"""The longest pause, seconds, before an account's watch that a bug has ended begins anew."""
+
 INTRODUCE_AFTER = 5.0
 """Seconds after which an account that has not answered is said not to have."""
 
@@ -70,6 +89,19 @@ class _Marks:
 
     marks: dict[str, Mark]
     taken: trio.Event
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reload:
+    """Other rules and channels on their way to the judge."""
+
+    config: Config
+    rules: Sequence[Rule]
+    taken: trio.Event
+
+
+_Told = Event | _Marks | _Reload
+"""What the judge takes."""
 
 
 class Service:
@@ -100,6 +132,7 @@ class Service:
     ) -> None:
         self.log = LOG
         self._rules = {rule.name: rule for rule in rules}
+        self._channels = config.channels
         self._zone = config.timezone
         self._doors = doors
         self._store = store
@@ -108,16 +141,33 @@ class Service:
         self._wake_at: int | None = None
         self._unheard = {account.name: "it has not answered yet" for account in config.accounts}
         self._sources = trio.CancelScope()
-        self._to_engine, self._events = trio.open_memory_channel[Event | _Marks](BACKLOG)
+        self._to_engine, self._events = trio.open_memory_channel[_Told](BACKLOG)
         self._latest: Latest[str, Mark] = Latest()
-        self.engine = make_engine(config, rules, store.saved(), doors)
+        self._late: list[Event] = []
+        saved = store.saved()
+        self.engine = make_engine(config, rules, saved, doors)
         words = wrap(self.compose) if wrap is not None else self.compose
         self.outbox = make_outbox(config, store, doors, send=send, compose=words)
-        budget = Budget(now=doors.now)  # the exchange counts weight per address: one for all
+        # The exchange counts weight per address: one budget for all.
+        self.budget = make_budget(config, doors, on_ban=self._on_ban)
+        self.budget.resume_ban(banned_until(saved))
         emit = self._to_engine.send_nowait
+        self._asset_prices = make_asset_prices(
+            config,
+            doors,
+            take=lambda prices: self._tell(AssetPricesRead(prices)),
+            budget=self.budget,
+        )
         self.accounts = {
             account.name: make_account(
-                account, config, doors, emit=emit, quarantine=quarantine, budget=budget
+                account,
+                config,
+                doors,
+                emit=emit,
+                quarantine=quarantine,
+                budget=self.budget,
+                prices=self._asset_prices,
+                seen_until=last_seen(saved, account.name),
             )
             for account in config.accounts
         }
@@ -128,7 +178,8 @@ class Service:
             latest=self._latest,
             offset=lambda: first.offset,
             quarantine=quarantine,
-            budget=budget,
+            budget=self.budget,
+            on_brackets=self._on_brackets,
         )
 
     def compose(self, notice: Notice, attempt: int) -> Message:
@@ -156,8 +207,9 @@ class Service:
                 with self._sources:
                     async with trio.open_nursery() as sources:
                         for account in self.accounts.values():
-                            await sources.start(account.run)
+                            sources.start_soon(self._watch_account, account)
                         sources.start_soon(self._marks.run)
+                        sources.start_soon(self._asset_prices.run)
                         sources.start_soon(self._carry_marks)
                         sources.start_soon(self._introduce_the_silent)
                         task_status.started()
@@ -165,34 +217,104 @@ class Service:
             await self.outbox.drain()
             house.cancel_scope.cancel("everything that could be sent has been")
 
+    async def _watch_account(self, account: UsdmAccount) -> None:
+        """Watch an account; a bug in its part ends neither the others nor the process."""
+        crashes = 0
+        while True:
+            try:
+                await account.run()
+            except Exception:
+                pause = min(RESTART_AFTER, 2.0**crashes)
+                crashes += 1
+                self.log.exception(
+                    "%s: a bug has ended its watch, please report it; beginning anew in %.0f s",
+                    account.name,
+                    pause,
+                )
+            await trio.sleep(pause)
+
     def stop(self, why: str) -> None:
         """Let the sources go; `run` ends when everything behind them has finished."""
         self._sources.cancel(why)
+
+    async def reload(self, config: Config, rules: Sequence[Rule]) -> None:
+        """Go on by the rules and channels of another configuration; its other keys are ignored.
+
+        Returns when what follows from them is committed, or when the service is ending.
+        """
+        order = _Reload(config, rules, trio.Event())
+        try:
+            await self._to_engine.send(order)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return
+        await order.taken.wait()
+
+    def refuse_reload(self, faults: str) -> None:
+        """Tell that edited files are not taken, because of these faults."""
+        self._tell(ReloadRefused(faults))
 
     # ------------------------------------------------------------ the one consumer
 
     async def _judge(self, judged: trio.Event) -> None:
         """Take events until their channel closes; wake the engine when it asked for it."""
         clock = ClockWatch(self._doors.now())
+        look = CLOCK_LOOK * self._doors.scale
         await self._follow(self.engine.on(Woke(), self._doors.now()))
         async with self._events:
             while True:
-                event: Event | _Marks = Woke()
+                event: _Told = Woke()
                 try:
-                    with trio.move_on_after(self._until_wake()):
+                    with trio.move_on_after(min(self._until_wake(), look)) as waited:
                         event = await self._events.receive()
                 except trio.EndOfChannel:
                     break
                 if isinstance(event, _Marks):
                     event.taken.set()
                     event = MarksChanged(event.marks)
+                elif isinstance(event, _Reload):
+                    await self._take_reload(event)
+                    event = Woke()
                 jump = clock.jumped(self._doors.now())
                 if jump is not None:
                     await self._begin_anew(jump)
-                await self._follow(self.engine.on(event, self._doors.now()))
-                if isinstance(event, PollAnswered | KeyWasRejected):
-                    self._introduce(event)
+                if not (waited.cancelled_caught and self._until_wake() > 0):
+                    await self._judge_one(event)
+                while self._late:
+                    await self._judge_one(self._late.pop(0))
+        await self._follow(self.engine.on(Stopping(), self._doors.now()))
         judged.set()
+
+    async def _take_reload(self, order: _Reload) -> None:
+        """Go on by other rules and channels, all of it between two events."""
+        config = order.config
+        before = {channel.name: channel.url for channel in self._channels}
+        moved = [each.name for each in config.channels if before.get(each.name) != each.url]
+        self._rules = {rule.name: rule for rule in order.rules}
+        self._channels = config.channels
+        edition = Edition(order.rules, channels_of(config))
+        outcome = self.engine.on(edition, self._doors.now())
+        self.outbox.replace(outbox_channels(config), anew=moved)
+        await self._follow(outcome)
+        order.taken.set()
+
+    async def _judge_one(self, event: Event) -> None:
+        await self._follow(self.engine.on(event, self._doors.now()))
+        if isinstance(event, PollAnswered | KeyWasRejected):
+            self._introduce(event)
+
+    def _tell(self, event: Event) -> None:
+        """Hand over an event of no account; with a full backlog, behind the next that is judged."""
+        try:
+            self._to_engine.send_nowait(event)
+        except trio.WouldBlock:
+            self._late.append(event)
+
+    def _on_ban(self, until: int, message: str) -> None:
+        self._tell(AddressBanned(until, message))
+
+    def _on_brackets(self, symbol: str) -> None:
+        for account in self.accounts.values():
+            account.brackets_changed(symbol)
 
     async def _begin_anew(self, why: str) -> None:
         """Believe nothing as fresh, and no socket, until everything has been asked again."""
@@ -274,6 +396,11 @@ class Service:
         if account.first_poll_done:
             del self._unheard[event.account]
             self.log.info("%s", introduction(account, self._doors.now()))
+        elif account.contradiction:
+            why = f"its answers contradict each other: {account.contradiction}"
+            self._unheard[event.account] = why
+        elif not event.complete:
+            self._unheard[event.account] = "a part of what it was asked is not answered"
 
     async def _introduce_the_silent(self) -> None:
         await trio.sleep(INTRODUCE_AFTER * self._doors.scale)

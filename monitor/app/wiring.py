@@ -2,14 +2,17 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from monitor.app.clock import real_now
 from monitor.binance.budget import Budget
 from monitor.binance.link import Dial
 from monitor.binance.marks import MarkStream
-from monitor.binance.signing import Signer
+from monitor.binance.reference import AssetPrices
+from monitor.binance.rest import Rest
+from monitor.binance.signing import signer_of
 from monitor.binance.usdm import UsdmAccount
 from monitor.config import Account, Config
 from monitor.core.engine import Engine
@@ -53,6 +56,7 @@ def make_engine(config: Config, rules: Sequence[Rule], saved: Saved, doors: Door
         [(account.name, account.venue) for account in config.accounts],
         now=doors.now(),
         stale_after=round(config.stale_after * doors.scale),
+        poll_interval=config.poll_interval,
         saved=saved,
         forget_after=round(FORGET_AFTER * doors.scale),
     )
@@ -63,10 +67,7 @@ def make_outbox(
 ) -> Outbox:
     """Make the outbox, with what an earlier run did not deliver."""
     outbox = Outbox(
-        [
-            OutboxChannel(channel.name, channel.group_wait / 1000, config.give_up_after / 1000)
-            for channel in config.channels
-        ],
+        outbox_channels(config),
         store=store,
         send=send,
         compose=compose,
@@ -79,6 +80,14 @@ def make_outbox(
     return outbox
 
 
+def outbox_channels(config: Config) -> list[OutboxChannel]:
+    """Tell the outbox what it has to know of the configured channels."""
+    return [
+        OutboxChannel(channel.name, channel.group_wait / 1000, config.give_up_after / 1000)
+        for channel in config.channels
+    ]
+
+
 def make_account(
     account: Account,
     config: Config,
@@ -87,14 +96,17 @@ def make_account(
     emit: Callable[[Event], None],
     quarantine: Quarantine,
     budget: Budget,
+    prices: AssetPrices,
+    seen_until: int | None,
 ) -> UsdmAccount:
     """Make the watch over one account."""
     return UsdmAccount(
         name=account.name,
-        signer=Signer(account.api_key.get_secret_value(), account.api_secret.get_secret_value()),
+        signer=signer_of(**account.signing_keys()),
         ws_api=account.endpoints.ws_api,
         streams=account.endpoints.streams,
         rest=account.endpoints.rest,
+        sapi=account.endpoints.sapi,
         poll_interval=config.poll_interval / 1000,
         dial=doors.dial,
         emit=emit,
@@ -104,7 +116,51 @@ def make_account(
         rng=doors.rng,
         log=LOG,
         budget=budget,
+        prices=prices,
+        seen_until=seen_until,
     )
+
+
+def last_seen(saved: Saved, account: str) -> int | None:
+    """Tell until when an earlier run saw an account fresh, unix milliseconds; None: never."""
+    found = [one.saved for one in saved.timers if (one.kind, one.key) == ("fresh", account)]
+    return max(found, default=None)
+
+
+def banned_until(saved: Saved) -> int:
+    """Tell until when an earlier run was told to be banned, unix milliseconds; 0: it was not."""
+    return max((int(one.body or 0) for one in saved.timers if one.kind == "banned"), default=0)
+
+
+def make_budget(config: Config, doors: Doors, *, on_ban: Callable[[int, str], None]) -> Budget:
+    """Make the weight budget of this machine's address."""
+    return Budget(
+        now=doors.now,
+        max_share=config.max_weight_share,
+        stale_after=round(config.stale_after * doors.scale),
+        on_ban=on_ban,
+        log=LOG,
+    )
+
+
+def make_asset_prices(
+    config: Config,
+    doors: Doors,
+    *,
+    take: Callable[[Mapping[str, Decimal]], None],
+    budget: Budget,
+) -> AssetPrices:
+    """Make the one reader of asset prices; all accounts of a configuration are on one market."""
+    rest = Rest(
+        config.accounts[0].endpoints.rest,
+        name="asset prices",
+        signer=None,
+        dial=doors.dial,
+        now=doors.now,
+        budget=budget,
+        scale=doors.scale,
+    )
+    return AssetPrices(rest, take=take, rng=doors.rng, log=LOG)
 
 
 def make_marks(
@@ -115,6 +171,7 @@ def make_marks(
     offset: Callable[[], int],
     quarantine: Quarantine,
     budget: Budget,
+    on_brackets: Callable[[str], None],
 ) -> MarkStream:
     """Make the one mark price socket; all accounts of a configuration are on one market."""
     return MarkStream(
@@ -128,6 +185,7 @@ def make_marks(
         rng=doors.rng,
         log=LOG,
         budget=budget,
+        on_brackets=on_brackets,
     )
 
 

@@ -9,15 +9,21 @@ Nothing but the probe uses a rejected key; the socket stays up meanwhile.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 import trio
 
-from monitor.binance.budget import limit_status
+from monitor.binance.advice import advice, with_advice
+from monitor.binance.budget import HANDSHAKE, Rank
+from monitor.binance.ends import leaf, note_limits
+from monitor.binance.gate import limit_status
 from monitor.binance.link import Socket, UpgradeRefused, keep_pinging, open_socket
+from monitor.binance.server_clock import Measure, ServerClock
 from monitor.binance.signing import Params, Signer
 from monitor.binance.surroundings import PING_EVERY, Surroundings
-from monitor.binance.ws_api import ApiSocket
+from monitor.binance.turns import Turn, take_turns
+from monitor.binance.ws_api import DEADLINE, ApiSocket
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected
 from monitor.feed import keep_connected
 
@@ -34,6 +40,7 @@ class ApiLine:
         url: The WebSocket API.
         signer: Signs, and names the key.
         around: What the account's parts share.
+        over_rest: Measures the exchange's clock where the WebSocket API does not tell it.
         on_connected: Called when a socket stands after an earlier one was lost.
         on_rejected: Called when the key is refused after it was served, or for the first time.
         on_accepted: Called when it is served again.
@@ -45,6 +52,7 @@ class ApiLine:
         *,
         signer: Signer,
         around: Surroundings,
+        over_rest: Measure,
         on_connected: Callable[[], None],
         on_rejected: Callable[[KeyRejected], None],
         on_accepted: Callable[[], None],
@@ -56,6 +64,7 @@ class ApiLine:
         self._on_rejected = on_rejected
         self._on_accepted = on_accepted
         self._name = f"{around.name} API"
+        self._clock = ServerClock(over_rest, name=self._name, log=around.log)
         self._socket: ApiSocket | None = None
         self._up = trio.Event()
         self._sessions = 0
@@ -75,7 +84,7 @@ class ApiLine:
 
     @property
     def sessions(self) -> int:
-        """How many sockets have stood so far."""
+        """How many sockets have stood so far, planned replacements not counted."""
         return self._sessions
 
     async def run(self) -> NoReturn:
@@ -83,7 +92,9 @@ class ApiLine:
         around = self._around
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_key)
-            await keep_connected(self._once, rng=around.rng, name=self._name, log=around.log)
+            await keep_connected(
+                self._once, rng=around.rng, name=self._name, log=around.log, advise=advice
+            )
 
     def rebuild(self, why: str) -> None:
         """Give the present socket up for a new one, which measures the clock anew."""
@@ -98,7 +109,20 @@ class ApiLine:
             await self._up.wait()
             await self._around.budget.wait_open()
 
-    async def call(self, method: str, params: Params | None = None, *, signed: bool) -> object:
+    @property
+    def standing(self) -> bool:
+        """Whether a request could be made at this instant, the budget aside."""
+        return self._served.is_set() and self._up.is_set()
+
+    async def call(
+        self,
+        method: str,
+        params: Params | None = None,
+        *,
+        signed: bool,
+        rank: Rank = Rank.URGENT,
+        paid: bool = False,
+    ) -> object:
         """Ask over the socket that stands; see `ApiSocket.call`.
 
         Raises:
@@ -110,7 +134,7 @@ class ApiLine:
         if self._socket is None:
             raise ConnectionLost(f"{self._name}: is not connected")
         try:
-            return await self._socket.call(method, params, signed=signed)
+            return await self._socket.call(method, params, signed=signed, rank=rank, paid=paid)
         except KeyRejected as refusal:
             self._reject(refusal)
             raise
@@ -118,21 +142,47 @@ class ApiLine:
     # One socket
 
     async def _once(self, good: Callable[[], None]) -> None:
+        """Have a socket, and its replacements, until one is lost."""
         around = self._around
-        await around.budget.wait_open()
         self._rebuild = trio.Event()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._end_when_told)
+                await take_turns(
+                    partial(self._serve, good),
+                    stands=self._on_stood,
+                    replaced=lambda: None,  # nothing was missed meanwhile
+                    overlap=DEADLINE * around.scale,  # what was asked there is answered there
+                    rng=around.rng,
+                    name=self._name,
+                    log=around.log,
+                )
+        except* ConnectionLost as group:
+            self.trouble = str(leaf(group))
+            raise
+
+    async def _serve(
+        self, good: Callable[[], None], turn: Turn, stands: Callable[[], None]
+    ) -> None:
+        """Open one socket and use it to its end; it `stands` when its clock has been measured."""
+        around = self._around
+        await around.budget.take(HANDSHAKE, rank=Rank.URGENT)
         try:
             async with open_socket(
                 self._url, dial=around.dial, deadline_s=around.dial_deadline, name=self._name
             ) as socket:
-                await self._use(socket, good)
-        except ConnectionLost as lost:
-            self.trouble = str(lost)
-            if isinstance(lost, UpgradeRefused):
-                self.note_limits(lost)
+                await self._use(socket, turn, good, stands)
+        except UpgradeRefused as refused:
+            self.note_limits(refused)
             raise
 
-    async def _use(self, socket: Socket, good: Callable[[], None]) -> None:
+    async def _use(
+        self,
+        socket: Socket,
+        turn: Turn,
+        good: Callable[[], None],
+        stands: Callable[[], None],
+    ) -> None:
         around = self._around
         api = ApiSocket(
             socket,
@@ -140,27 +190,29 @@ class ApiLine:
             now=around.now,
             budget=around.budget,
             quarantine=around.quarantine,
-            log=around.log,
             scale=around.scale,
             offset=self.offset,
+            clock=self._clock,
         )
+        turn.ending = api.ending
         async with trio.open_nursery() as nursery:
             nursery.start_soon(api.run)
-            nursery.start_soon(self._end_when_told)
             await self._measure(api)
             self.trouble = ""
             good()
-            self._stand(api)
+            self._socket = api
+            self._up.set()
+            stands()
             try:
                 await self._look_after(socket, api)
             finally:
-                self._offset = api.offset  # the best guess until the next socket has measured it
-                self._socket, self._up = None, trio.Event()
+                if self._socket is api:
+                    # The best guess until the next socket has measured it.
+                    self._offset = api.offset
+                    self._socket, self._up = None, trio.Event()
 
-    def _stand(self, api: ApiSocket) -> None:
-        self._socket = api
+    def _on_stood(self) -> None:
         self._sessions += 1
-        self._up.set()
         if self._sessions > 1:
             self._on_connected()
 
@@ -195,20 +247,16 @@ class ApiLine:
         return about_limits or self._around.budget.closed_for > 0
 
     def note_limits(self, refused: UpgradeRefused) -> None:
-        """Close the budget's gate where a socket was refused with 429 or 418."""
-        if limit_status(refused.status, 0, "") is not None:
-            retry_at = refused.retry_at
-            if retry_at is None and refused.seconds:
-                server = self._around.now().utc + self.offset
-                retry_at = server + round(refused.seconds * 1000)
-            self._around.budget.refused(refused.status, retry_at=retry_at, offset=self.offset)
+        """Close the budget's gate where a socket was refused for limits."""
+        around = self._around
+        note_limits(refused, around.budget, now=around.now(), offset=self.offset)
 
     # The key
 
     def _reject(self, refusal: KeyRejected) -> None:
         if self._served.is_set():
             self._served = trio.Event()
-            self._around.log.error("%s: %s", self._name, refusal)
+            self._around.log.error("%s: %s", self._name, with_advice(refusal))
             self._on_rejected(refusal)
             self._rejected.set()
 

@@ -16,15 +16,17 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from socket import EAI_NONAME, gaierror
 from typing import NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import trio
 import trio_websocket
 
-from monitor.binance.budget import banned_until
+from monitor.binance.ends import End, UpgradeRefused, leaf
 from monitor.errors import ConnectionLost
-from monitor.feed import TryLater
+
+__all__ = ["Dial", "Socket", "UpgradeRefused", "keep_pinging", "make_dial", "open_socket"]
 
 Dial = Callable[[str], Awaitable[trio.abc.Stream]]
 """Makes the stream that a URL's WebSocket will run on, TLS included."""
@@ -33,39 +35,14 @@ Dial = Callable[[str], Awaitable[trio.abc.Stream]]
 _INBOX = 1000
 _BUFFER = 64 * 1024  # nearly twice the throughput of the default on large frames
 _LARGEST = 1 << 20  # an `account.position` over all symbols is about half of that
-_ABNORMAL = 1006
-_TOO_LARGE = 1009
-# What the library closes with when it cannot read a frame.
-_MALFORMED = frozenset({1002, 1003, 1007})
 
-_HTTP = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 _SWITCHED = re.compile(rb"HTTP/1\.1 101\b.*\r\n\r\n", re.DOTALL)
-_RETRY_AFTER = re.compile(rb"^retry-after: *([0-9]{1,6}) *\r$", re.IGNORECASE | re.MULTILINE)
-
-# Seconds to stay away after an upgrade refused with this status, where the answer does not say.
-_STAY_AWAY = {418: 120.0, 429: 60.0, 403: 60.0, 451: 300.0}
-
-
-class UpgradeRefused(TryLater):
-    """The other side answered the upgrade with something else.
-
-    Args:
-        text: Which socket, and the status.
-        status: The HTTP status.
-        seconds: How long to stay away, by `Retry-After` or by the status; 0: as after any loss.
-        retry_at: Unix milliseconds by the exchange's clock, where the body tells the end of a ban.
-    """
-
-    def __init__(self, text: str, *, status: int, seconds: float, retry_at: int | None) -> None:
-        super().__init__(text, seconds)
-        self.status = status
-        self.retry_at = retry_at
 
 
 class Socket:
     """An open WebSocket: text in, text out. Made by `open_socket`."""
 
-    def __init__(self, connection: trio_websocket.WebSocketConnection, end: "_End") -> None:
+    def __init__(self, connection: trio_websocket.WebSocketConnection, end: End) -> None:
         self._connection = connection
         self._end = end
         self._pings = itertools.count(1)
@@ -113,62 +90,6 @@ class Socket:
             raise self._end.lost(closed.reason) from None
 
 
-class _End:
-    """How a connection ends: the words for it, and what its owner saw."""
-
-    def __init__(self, name: str, url: str) -> None:
-        parts = urlsplit(url)
-        self.name = name
-        self._where = f"{name} ({parts.hostname})"
-        # The other side's words may quote what it was asked.
-        self._secrets = [value for _, value in parse_qsl(parts.query) if len(value) >= 8]
-        self._fault = ""
-        self.head = b""
-        """The first bytes of the other side's answer to the upgrade."""
-
-    def blame(self, fault: BaseException) -> None:
-        """Remember what the library stumbled over."""
-        self._fault = f"the connection broke: {_reason(fault)}"
-
-    def because(self, why: str) -> ConnectionLost:
-        """Make the loss of this connection, without the secrets of its URL."""
-        for secret in self._secrets:
-            why = why.replace(secret, "…")
-        return ConnectionLost(f"{self._where}: {why}")
-
-    def lost(self, reason: trio_websocket.CloseReason | None) -> ConnectionLost:
-        """Say why an open connection is no more, from the reason of its close."""
-        if self._fault:
-            return self.because(self._fault)
-        if reason is None or reason.code == _ABNORMAL:
-            return self.because("the connection broke off (closed 1006)")
-        if reason.code == _TOO_LARGE and (reason.reason or "").startswith("Exceeded maximum"):
-            return self.because("a frame over 1 MiB")
-        said = f", {reason.reason[:80]!r}" if reason.reason else ""
-        if reason.code in _MALFORMED:
-            return self.because(f"a malformed frame ({reason.code}{said})")
-        return self.because(f"closed by the other side ({reason.code}{said})")
-
-    def timed_out(self, seconds: float) -> ConnectionLost:
-        """Say that opening took too long; a refusal whose body never ends has its status."""
-        if (answer := _HTTP.match(self.head)) is not None and answer[1] != b"101":
-            return self.refused()
-        return self.because(f"timed out after {seconds:g} s while connecting")
-
-    def refused(self) -> ConnectionLost:
-        """Say what was answered instead of an upgrade."""
-        if (answer := _HTTP.match(self.head)) is None:
-            return self.because("its answer is not a WebSocket's")
-        status = int(answer[1])
-        asked = _RETRY_AFTER.search(self.head)
-        return UpgradeRefused(
-            f"{self._where}: refused with HTTP {status}",
-            status=status,
-            seconds=float(asked[1]) if asked else _STAY_AWAY.get(status, 0.0),
-            retry_at=banned_until(self.head.decode(errors="replace")),
-        )
-
-
 @asynccontextmanager
 async def open_socket(
     url: str, *, dial: Dial, deadline_s: float, name: str
@@ -184,7 +105,7 @@ async def open_socket(
     Raises:
         ConnectionLost: It cannot be opened. What the body raises leaves as it is.
     """
-    end = _End(name, url)
+    end = End(name, url)
     with _bare():
         async with trio.open_nursery() as nursery:
             with trio.move_on_after(deadline_s) as patience:
@@ -227,7 +148,7 @@ async def keep_pinging(
 async def _carry(
     url: str,
     dial: Dial,
-    end: _End,
+    end: End,
     *,
     task_status: trio.TaskStatus[trio_websocket.WebSocketConnection],
 ) -> None:
@@ -252,47 +173,23 @@ async def _carry(
     except Exception as fault:
         if stream is None or stream.upgrading:
             raise _not_opened(end, fault) from fault
-        end.blame(_leaf(fault))
+        end.blame(leaf(fault))
     finally:
         if stream is not None:
             await trio.aclose_forcefully(stream)
 
 
-def _not_opened(end: _End, fault: Exception) -> Exception:
+def _not_opened(end: End, fault: Exception) -> Exception:
     """Say why a connection could not be made; a bug comes back as it is."""
-    leaf = _leaf(fault)
-    if isinstance(leaf, trio_websocket.ConnectionRejected):
-        return end.refused()
+    inner = leaf(fault)
     # h11 and wsproto have half a dozen types for what is not the answer to an upgrade.
-    if type(leaf).__module__.partition(".")[0] in {"h11", "wsproto"}:
-        return end.because("its answer is not a WebSocket's")
-    if isinstance(leaf, _HungUpError) and end.head:
+    foreign = type(inner).__module__.partition(".")[0] in {"h11", "wsproto"}
+    if isinstance(inner, trio_websocket.ConnectionRejected) or foreign:
         return end.refused()
-    if isinstance(leaf, OSError | trio.BrokenResourceError | trio.ClosedResourceError):
-        return end.because(_reason(leaf))
-    return fault
-
-
-def _reason(fault: BaseException) -> str:
-    """The true cause of an I/O error, in its own words; a certificate's before a broken stream."""
-    cause = fault.__cause__
-    if isinstance(fault, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {fault.verify_message}"
-    if isinstance(fault, ssl.SSLError):
-        return f"TLS failed: {fault.reason or fault}"
-    if isinstance(cause, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_reason(inner) for inner in cause.exceptions))
-    if isinstance(cause, OSError):
-        return _reason(cause)
-    if isinstance(fault, OSError):
-        return fault.strerror or str(fault) or type(fault).__name__
-    return str(fault) or "the connection broke off"
-
-
-def _leaf(fault: BaseException) -> BaseException:
-    """The exception inside groups of one; the first of several."""
-    while isinstance(fault, BaseExceptionGroup):
-        fault = fault.exceptions[0]
+    if isinstance(inner, _HungUpError) and end.head:
+        return end.refused()
+    if isinstance(inner, OSError | trio.BrokenResourceError | trio.ClosedResourceError):
+        return end.not_made(inner)
     return fault
 
 
@@ -320,7 +217,7 @@ class _Watched(trio.abc.Stream):
     first bytes are kept and read here.
     """
 
-    def __init__(self, stream: trio.abc.Stream, end: _End) -> None:
+    def __init__(self, stream: trio.abc.Stream, end: End) -> None:
         self._stream = stream
         self._end = end
         self._ended = trio.Event()
@@ -371,10 +268,10 @@ class _Watched(trio.abc.Stream):
 
 
 def make_dial(context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> Dial:
-    """Make the dial for real sockets: TCP by happy eyeballs, and TLS for `wss`.
+    """Make the dial for real sockets: TCP by happy eyeballs, and TLS for `wss` and `https`.
 
     Args:
-        context: Makes the TLS context; called once, at the first `wss` (it costs 25 ms of a
+        context: Makes the TLS context; called once, at the first use (it costs 25 ms of a
             standing loop and 900 KiB, so all connections share one).
     """
     shared: list[ssl.SSLContext] = []
@@ -382,8 +279,12 @@ def make_dial(context: Callable[[], ssl.SSLContext] = ssl.create_default_context
     async def dial(url: str) -> trio.abc.Stream:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        secure = parts.scheme == "wss"
-        tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+        secure = parts.scheme in {"wss", "https"}
+        try:
+            tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+        except UnicodeError:
+            # A name whose parts are empty or too long does not get as far as DNS.
+            raise gaierror(EAI_NONAME, "no host can be called so") from None
         if not secure:
             return tcp
         if not shared:

@@ -4,6 +4,7 @@
       ▲                                                                 └─▶ renew(): at once ─┤
       └───────────────────────────────────────────────────────────────────────────────────────┘
     after 23 h, or when the server shuts down: a second socket is opened before the first is left
+    (`turns`); what both bring while both are read is handed over once
 
 A socket that opens proves nothing: a made-up listen key gets a healthy one too (docs/protocol.md
 §1.4). So it counts as good at its first event, or when it has answered a ping. The key is never
@@ -11,23 +12,26 @@ stopped: that would end the stream of every other program on the account.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 from urllib.parse import quote
 
 import trio
 
 from monitor.binance import wire, wire_api
+from monitor.binance.advice import advice
 from monitor.binance.api_line import ApiLine
+from monitor.binance.codes import NO_LISTEN_KEY
+from monitor.binance.ends import leaf
 from monitor.binance.link import Socket, UpgradeRefused, keep_pinging, open_socket
 from monitor.binance.surroundings import PING_EVERY, Surroundings
+from monitor.binance.turns import Turn, take_turns
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected
 from monitor.feed import keep_connected
 
 _KEEP_ALIVE = 20 * 60.0  # seconds; a key lives for 60 minutes, so two may fail
 _KEEP_ALIVE_SOON = 30.0
-_REPLACE_AFTER = 23 * 3600.0  # the server closes after 24 h
-_REPLACE_SOON = 60.0
-_NO_SUCH_KEY = -1125
+_OVERLAP = 5.0  # seconds, before scale, that the old socket is read beside the new one
 _EXPIRED = "the listen key expired"
 
 
@@ -68,7 +72,7 @@ class UserStream:
         self._standing = False
         self._renewal = trio.Event()
         self._renewal_why = ""
-        self._shutdown = trio.Event()
+        self._ahead: dict[str, int] = {}
         self._unknown: set[str] = set()
         self.tried = trio.Event()
         """Set when the first attempt to open a socket has ended, well or not."""
@@ -76,12 +80,15 @@ class UserStream:
     async def run(self) -> NoReturn:
         """Keep the socket; until cancelled."""
         around = self._around
-        await keep_connected(self._once, rng=around.rng, name=self._name, log=around.log)
+        await keep_connected(
+            self._once, rng=around.rng, name=self._name, log=around.log, advise=advice
+        )
 
     def renew(self, why: str) -> None:
-        """Take a new key and a new socket; while none stands that is under way anyway."""
-        if self._standing and not self._renewal.is_set():
-            self._around.log.info("%s: a new listen key and socket: %s", self._name, why)
+        """Take a new key and a new socket; one that is being opened may be on the old key."""
+        if not self._renewal.is_set():
+            if self._standing:
+                self._around.log.info("%s: a new listen key and socket: %s", self._name, why)
             self._renewal_why = why
             self._renewal.set()
 
@@ -89,31 +96,45 @@ class UserStream:
         await self._line.ready()
         try:
             await self._live(good)
-            self._fall(self._renewal_why)
+            self.fall(self._renewal_why)
         except* KeyRejected:
             # The line has taken note, and is not ready until the key is served again.
-            self._fall("the key was rejected")
+            self.fall("the key was rejected")
         except* ConnectionLost as group:
-            self._fall(_first_text(group))
+            self.fall(str(leaf(group)))
             raise
         finally:
             self.tried.set()
 
     async def _live(self, good: Callable[[], None]) -> None:
-        """Have a socket until it is lost or to be renewed."""
+        """Have a socket, and its replacements, until one is lost or to be renewed."""
+        around = self._around
+        self._renewal = trio.Event()
         async with trio.open_nursery() as nursery:
-            scope = await nursery.start(self._serve, good)
-            self._renewal, self._shutdown = trio.Event(), trio.Event()
-            self._standing = True
-            self._on_stood()
-            self._on_open()
-            self.tried.set()
+            nursery.start_soon(self._end_when_renewed, nursery.cancel_scope)
             nursery.start_soon(self._keep_key)
-            nursery.start_soon(self._replace_in_time, nursery, scope, good)
-            await self._renewal.wait()
-            nursery.cancel_scope.cancel()
+            await take_turns(
+                partial(self._serve, good),
+                stands=self._stand,
+                replaced=self._on_open,
+                overlap=_OVERLAP * around.scale,
+                rng=around.rng,
+                name=self._name,
+                log=around.log,
+            )
 
-    def _fall(self, why: str) -> None:
+    async def _end_when_renewed(self, scope: trio.CancelScope) -> None:
+        await self._renewal.wait()
+        scope.cancel("a new listen key is wanted")
+
+    def _stand(self) -> None:
+        self._standing = True
+        self._on_stood()
+        self._on_open()
+        self.tried.set()
+
+    def fall(self, why: str) -> None:
+        """Say that no socket stands any more, if one did."""
         if self._standing:
             self._standing = False
             self._on_fell(why)
@@ -121,33 +142,34 @@ class UserStream:
     # One socket
 
     async def _serve(
-        self, good: Callable[[], None], *, task_status: trio.TaskStatus[trio.CancelScope]
+        self, good: Callable[[], None], turn: Turn, stands: Callable[[], None]
     ) -> None:
-        """Open a socket on a key and read it; `started` with the scope that leaves it."""
+        """Open a socket on a key and read it; `stands` is called when it is open."""
         around = self._around
         key = await self._start_key()
         url = f"{self._streams}/private/ws?listenKey={quote(key, safe='')}"
-        with trio.CancelScope() as scope:
-            try:
-                async with open_socket(
-                    url, dial=around.dial, deadline_s=around.dial_deadline, name=self._name
-                ) as socket:
-                    self._key = key
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._ping, socket, good)
-                        task_status.started(scope)
-                        while True:
-                            self._take(await socket.receive(), key, good)
-            except UpgradeRefused as refused:
-                self._line.note_limits(refused)
-                raise
+        try:
+            async with open_socket(
+                url, dial=around.dial, deadline_s=around.dial_deadline, name=self._name
+            ) as socket:
+                self._key = key
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._ping, socket, good)
+                    stands()
+                    while True:
+                        self._take(await socket.receive(), key, turn, good)
+        except UpgradeRefused as refused:
+            self._line.note_limits(refused)
+            raise
 
     async def _ping(self, socket: Socket, good: Callable[[], None]) -> NoReturn:
         deadline = self._around.ping_deadline
         await keep_pinging(socket, every_s=PING_EVERY, deadline_s=deadline, on_answer=good)
 
-    def _take(self, text: str, key: str, good: Callable[[], None]) -> None:
+    def _take(self, text: str, key: str, turn: Turn, good: Callable[[], None]) -> None:
         """Read one frame; what cannot be read is kept aside, and the stream goes on."""
+        if self._is_twin(text, turn):
+            return
         try:
             message = wire.parse_user(text)
         except FrameGarbled as fault:
@@ -160,12 +182,23 @@ class UserStream:
                 if key == self._key and message.listen_key in {None, key}:
                     self.renew(_EXPIRED)
             case wire.ServerShutdown():
-                self._shutdown.set()
+                turn.ending.set()
             case wire.OtherEvent():
                 self._remark(message.type_)
             case _:
                 good()
                 self._on_message(message)
+
+    def _is_twin(self, text: str, turn: Turn) -> bool:
+        """Tell whether the other socket has brought this frame already, while two are read."""
+        if turn.before is None and turn.after is None:
+            self._ahead.clear()
+            return False
+        # How often the newer socket has brought it more than the older one.
+        ahead = self._ahead.get(text, 0)
+        step = 1 if turn.before is not None else -1
+        self._ahead[text] = ahead + step
+        return ahead * step < 0
 
     def _remark(self, kind: str) -> None:
         if kind not in self._unknown and len(self._unknown) < 100:
@@ -206,7 +239,7 @@ class UserStream:
         try:
             key = wire_api.read_listen_key(method, await self._line.call(method, signed=False))
         except (ExchangeRefused, FrameGarbled, ConnectionLost) as fault:
-            if isinstance(fault, ExchangeRefused) and fault.code == _NO_SUCH_KEY:
+            if isinstance(fault, ExchangeRefused) and fault.code == NO_LISTEN_KEY:
                 self.renew("the listen key does not exist any more")
                 return True
             self._around.log.warning("%s: keep-alive failed: %s", self._name, fault)
@@ -214,28 +247,3 @@ class UserStream:
         if key and key != self._key:
             self.renew("the account has another listen key by now")
         return True
-
-    async def _replace_in_time(
-        self, nursery: trio.Nursery, scope: trio.CancelScope, good: Callable[[], None]
-    ) -> NoReturn:
-        """Open the next socket before the server closes this one; until cancelled."""
-        while True:
-            with trio.move_on_after(_REPLACE_AFTER):
-                await self._shutdown.wait()
-            self._shutdown = trio.Event()
-            try:
-                newer = await nursery.start(self._serve, good)
-            except ConnectionLost as lost:
-                self._around.log.warning("%s: not replaced yet: %s", self._name, lost)
-                await trio.sleep(_REPLACE_SOON)
-                self._shutdown.set()
-                continue
-            scope.cancel()
-            scope = newer
-            self._around.log.info("%s: the socket was replaced as planned", self._name)
-            self._on_open()
-
-
-def _first_text(group: BaseExceptionGroup[ConnectionLost]) -> str:
-    inner = group.exceptions[0]
-    return _first_text(inner) if isinstance(inner, BaseExceptionGroup) else str(inner)

@@ -1,6 +1,7 @@
-"""What the streams of Binance's USDⓈ-M futures send, exactly as documented.
+"""What the user data streams of Binance's USDⓈ-M futures send, exactly as documented.
 
-Pydantic stands here and in `wire_api` (answers of the WebSocket API), and nowhere else.
+Pydantic stands here and in the other `wire` modules (`wire_market`: market streams; `wire_api`:
+answers of the WebSocket API; `wire_rest`, `wire_reference`: of REST), and nowhere else.
 
 Field names of the wire stand here as aliases only. Fields that are new are ignored, event types
 that are new come out as `OtherEvent`; what is missing or has another meaning is `FrameGarbled`,
@@ -17,7 +18,16 @@ websocket-market-streams, read 2026-05-28; sections (§) are of docs/protocol.md
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic import ValidationError as PydanticError
 
 from monitor.errors import FrameGarbled
@@ -35,11 +45,28 @@ PositiveDigits = Annotated[
 ]
 """A decimal number above zero: a mark price of 0 would be no price."""
 
+
+def _or_none(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    try:
+        return handler(value)
+    except PydanticError:
+        if isinstance(info.context, list) and info.field_name not in info.context:
+            info.context.append(info.field_name)
+        return None
+
+
+Perhaps = Annotated[Digits | None, WrapValidator(_or_none)]
+"""A number that an answer can do without: one that cannot be read is not known, as one that is
+missing. Never for what says whether there is a position, or how large it is: there a hole is better
+than a wrong belief."""
+
 # Unix milliseconds. Above the bound stand microseconds, which would look like the far future. A
 # string counts too: `listenKeyExpired.E` has been one.
 Millis = Annotated[int, Field(ge=0, lt=10**14)]
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+PerhapsWhole = Annotated[Whole | None, WrapValidator(_or_none)]
 
 
 class Wire(BaseModel):
@@ -57,6 +84,7 @@ class AccountBalance(Wire):
     asset: str = Field(alias="a")
     wallet: Digits = Field(alias="wb")
     cross_wallet: Digits = Field(alias="cw")
+    change: Digits | None = Field(None, alias="bc")
 
 
 class AccountPosition(Wire):
@@ -79,6 +107,8 @@ class AccountChange(Wire):
     reason: str = Field("", alias="m")
     balances: list[AccountBalance] | None = Field(None, alias="B")
     positions: list[AccountPosition] | None = Field(None, alias="P")
+    symbol: str | None = Field(None, alias="S")
+    """Whose funding it is, since August 2026."""
 
 
 class _Event(Wire):
@@ -212,37 +242,6 @@ UserMessage = (
     | OtherEvent
 )
 
-# ------------------------------------------------------------------ market streams (§2, §8.1)
-
-
-class MarkPriceUpdate(Wire):
-    """A mark price; `st` 2 is a COIN-M symbol, missing or 1 a USDⓈ-M one."""
-
-    type_: Literal["markPriceUpdate"] = Field(alias="e")
-    event_ms: Millis = Field(alias="E")
-    symbol: str = Field(alias="s")
-    price: PositiveDigits = Field(alias="p")
-    symbol_type: Whole | None = Field(None, alias="st")
-
-
-class ControlError(Wire):
-    """Why a SUBSCRIBE was refused."""
-
-    code: Whole = 0
-    message: str = Field("", alias="msg")
-
-
-class ControlAnswer(Wire):
-    """The answer to SUBSCRIBE and UNSUBSCRIBE; an error stands flat or under `error`."""
-
-    id: Whole | None = None
-    code: Whole | None = None
-    message: str = Field("", alias="msg")
-    error: ControlError | None = None
-
-
-MarketMessage = list[MarkPriceUpdate] | ControlAnswer | ServerShutdown | OtherEvent
-
 # ------------------------------------------------------------------ reading
 
 T = TypeVar("T")
@@ -260,9 +259,6 @@ _USER: TypeAdapter[Any] = TypeAdapter(
         Field(discriminator="type_"),
     ]
 )
-_MARK: TypeAdapter[MarkPriceUpdate] = TypeAdapter(MarkPriceUpdate)
-_MARKS: TypeAdapter[list[MarkPriceUpdate]] = TypeAdapter(list[MarkPriceUpdate])
-_CONTROL: TypeAdapter[ControlAnswer] = TypeAdapter(ControlAnswer)
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -279,7 +275,7 @@ def parse_user(text: str) -> UserMessage:
             raise garbled("user data frame", fault) from None
     else:
         return known
-    event = _unwrapped(parse_json("user data frame", text), "user data frame")
+    event = unwrapped(parse_json("user data frame", text), "user data frame")
     kind = event.get("e")
     if not isinstance(kind, str):
         raise FrameGarbled("user data frame: `e` is missing")
@@ -290,34 +286,6 @@ def parse_user(text: str) -> UserMessage:
             return OtherEvent(e=kind)
         raise garbled("user data frame", fault) from None
     return inner
-
-
-def parse_market(text: str) -> MarketMessage:
-    """Read one frame of a market socket: a mark price, many of them, or a control answer.
-
-    Raises:
-        FrameGarbled: It is not what the documents show.
-    """
-    try:
-        return [_MARK.validate_json(text)]
-    except PydanticError:
-        pass  # seldom: everything else is told apart below, at leisure
-    name = "markPriceUpdate"
-    frame = parse_json("market frame", text)
-    inner = frame.get("data", frame) if isinstance(frame, dict) else frame
-    if isinstance(inner, list):
-        return read(_MARKS, name, inner)
-    event = _unwrapped(frame, "market frame")
-    kind = event.get("e")
-    if kind == name:
-        return [read(_MARK, name, event)]
-    if kind == "serverShutdown":
-        return ServerShutdown(e="serverShutdown")
-    if isinstance(kind, str):
-        return OtherEvent(e=kind)
-    if {"id", "code", "error"} & event.keys():
-        return read(_CONTROL, "control answer", event)
-    raise FrameGarbled("market frame: `e` is missing")
 
 
 def without_keys(text: str) -> str:
@@ -337,19 +305,20 @@ def parse_json(name: str, text: str) -> Any:
         raise garbled(name, fault) from None
 
 
-def read(adapter: TypeAdapter[T], name: str, value: object) -> T:
+def read(adapter: TypeAdapter[T], name: str, value: object, spoilt: list[str] | None = None) -> T:
     """Read a value that has been JSON, as what an adapter describes.
 
     Args:
         adapter: What it should be.
         name: The message, for the error's text.
         value: What came out of `parse_json`.
+        spoilt: Takes the names of `Perhaps` fields that could not be read.
 
     Raises:
         FrameGarbled: It is something else.
     """
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_python(value, context=spoilt)
     except PydanticError as fault:
         raise garbled(name, fault) from None
 
@@ -388,7 +357,7 @@ def _first(fault: PydanticError) -> Any:
     return fault.errors(include_input=False, include_context=False, include_url=False)[0]
 
 
-def _unwrapped(frame: Any, name: str) -> dict[str, Any]:
+def unwrapped(frame: Any, name: str) -> dict[str, Any]:
     """The event of a frame: itself, or what `data` or `event` holds."""
     if isinstance(frame, dict):
         for key in ("data", "event"):

@@ -8,12 +8,35 @@ docs/protocol.md.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, TypeAdapter
+from pydantic import (
+    AliasChoices,
+    Field,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic import ValidationError as PydanticError
 
-from monitor.binance.wire import Digits, Millis, Whole, Wire, parse_json, read
+from monitor.binance.wire import (
+    Digits,
+    Millis,
+    Perhaps,
+    PerhapsWhole,
+    Whole,
+    Wire,
+    parse_json,
+    read,
+)
 from monitor.errors import FrameGarbled
+
+
+def _if_readable(value: object, read_it: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read_it(value)
+    except PydanticError:
+        return None
 
 
 class ErrorData(Wire):
@@ -27,7 +50,8 @@ class ApiError(Wire):
 
     code: Whole = 0
     message: str = Field("", alias="msg")
-    data: ErrorData | None = None
+    # What is odd about it must not cost the code: it may be that of a ban.
+    data: Annotated[ErrorData | None, WrapValidator(_if_readable)] = None
 
 
 class RateLimit(Wire):
@@ -49,6 +73,15 @@ class ApiAnswer(Wire):
     error: ApiError | None = None
     rate_limits: Any = Field(None, alias="rateLimits")
     event: Any = None
+    data: Any = None
+    type_: Any = Field(None, alias="e")
+
+    @property
+    def shuts_down(self) -> bool:
+        """Whether it is no answer, but the word that this server closes soon (§2)."""
+        wrapped = [one for one in (self.event, self.data) if isinstance(one, dict)]
+        kinds = [self.type_, *(one.get("e") for one in wrapped)]
+        return "serverShutdown" in kinds
 
     @property
     def has_result(self) -> bool:
@@ -82,17 +115,17 @@ class Position(Wire):
     position_side: str = Field(alias="positionSide")
     quantity: Digits = Field(alias="positionAmt")
     entry_price: Digits = Field(alias="entryPrice")
-    break_even_price: Digits | None = Field(None, alias="breakEvenPrice")
-    mark_price: Digits | None = Field(None, alias="markPrice")
-    unrealized_pnl: Digits | None = Field(None, validation_alias=_UNREALIZED)
-    liquidation_price: Digits | None = Field(None, alias="liquidationPrice")
+    break_even_price: Perhaps = Field(None, alias="breakEvenPrice")
+    mark_price: Perhaps = Field(None, alias="markPrice")
+    unrealized_pnl: Perhaps = Field(None, validation_alias=_UNREALIZED)
+    liquidation_price: Perhaps = Field(None, alias="liquidationPrice")
     isolated_wallet: Digits | None = Field(None, alias="isolatedWallet")
-    notional: Digits | None = None
+    notional: Perhaps = None
     margin_asset: str | None = Field(None, alias="marginAsset")
-    maintenance_margin: Digits | None = Field(None, alias="maintMargin")
-    initial_margin: Digits | None = Field(None, alias="positionInitialMargin")
-    adl: Whole | None = None
-    leverage: Whole | None = None
+    maintenance_margin: Perhaps = Field(None, alias="maintMargin")
+    initial_margin: Perhaps = Field(None, alias="positionInitialMargin")
+    adl: PerhapsWhole = None
+    leverage: PerhapsWhole = None
     margin_type: str | None = Field(None, alias="marginType")
     update_ms: Millis = Field(0, alias="updateTime")
 
@@ -103,8 +136,8 @@ class StatusAsset(Wire):
     asset: str
     wallet: Digits = Field(alias="walletBalance")
     cross_wallet: Digits = Field(alias="crossWalletBalance")
-    available: Digits | None = Field(None, alias="availableBalance")
-    maintenance_margin: Digits | None = Field(None, alias="maintMargin")
+    available: Perhaps = Field(None, alias="availableBalance")
+    maintenance_margin: Perhaps = Field(None, alias="maintMargin")
     update_ms: Millis = Field(0, alias="updateTime")
 
 
@@ -114,10 +147,10 @@ class StatusPosition(Wire):
     symbol: str
     position_side: str = Field(alias="positionSide")
     quantity: Digits = Field(alias="positionAmt")
-    maintenance_margin: Digits | None = Field(None, alias="maintMargin")
-    initial_margin: Digits | None = Field(None, alias="positionInitialMargin")
+    maintenance_margin: Perhaps = Field(None, alias="maintMargin")
+    initial_margin: Perhaps = Field(None, alias="positionInitialMargin")
     isolated: bool | None = None
-    leverage: Whole | None = None
+    leverage: PerhapsWhole = None
 
 
 class AccountStatus(Wire):
@@ -126,12 +159,12 @@ class AccountStatus(Wire):
     The totals matter in multi-assets mode alone, so an answer without one is good all the same.
     """
 
-    wallet: Digits | None = Field(None, alias="totalWalletBalance")
-    cross_wallet: Digits | None = Field(None, alias="totalCrossWalletBalance")
-    cross_unrealized_pnl: Digits | None = Field(None, alias="totalCrossUnPnl")
-    unrealized_pnl: Digits | None = Field(None, alias="totalUnrealizedProfit")
-    maintenance_margin: Digits | None = Field(None, alias="totalMaintMargin")
-    available: Digits | None = Field(None, alias="availableBalance")
+    wallet: Perhaps = Field(None, alias="totalWalletBalance")
+    cross_wallet: Perhaps = Field(None, alias="totalCrossWalletBalance")
+    cross_unrealized_pnl: Perhaps = Field(None, alias="totalCrossUnPnl")
+    unrealized_pnl: Perhaps = Field(None, alias="totalUnrealizedProfit")
+    maintenance_margin: Perhaps = Field(None, alias="totalMaintMargin")
+    available: Perhaps = Field(None, alias="availableBalance")
     multi_assets: bool | None = Field(None, alias="multiAssetsMargin")
     assets: list[StatusAsset]
     positions: list[StatusPosition]
@@ -143,7 +176,7 @@ class Balance(Wire):
     asset: str
     wallet: Digits = Field(alias="balance")
     cross_wallet: Digits = Field(alias="crossWalletBalance")
-    available: Digits | None = Field(None, alias="availableBalance")
+    available: Perhaps = Field(None, alias="availableBalance")
     update_ms: Millis = Field(0, alias="updateTime")
 
 
@@ -197,16 +230,23 @@ def read_listen_key(method: str, result: object) -> str | None:
     return read(_LISTEN_KEY, method, result).listen_key
 
 
-def read_positions(method: str, result: object) -> list[Position]:
-    """Read the answer to `account.position`, v1 or v2."""
-    return read(_POSITIONS, method, result)
+def read_positions(method: str, result: object, spoilt: list[str] | None = None) -> list[Position]:
+    """Read the answer to `account.position`, v1 or v2.
+
+    Args:
+        method: Which, for the error's text.
+        result: As it came.
+        spoilt: Takes the names of fields that could not be read and can be done without; the same
+            for the other readers of a poll.
+    """
+    return read(_POSITIONS, method, result, spoilt)
 
 
-def read_status(method: str, result: object) -> AccountStatus:
+def read_status(method: str, result: object, spoilt: list[str] | None = None) -> AccountStatus:
     """Read the answer to `account.status`, v1 or v2."""
-    return read(_STATUS, method, result)
+    return read(_STATUS, method, result, spoilt)
 
 
-def read_balances(method: str, result: object) -> list[Balance]:
+def read_balances(method: str, result: object, spoilt: list[str] | None = None) -> list[Balance]:
     """Read the answer to `account.balance`."""
-    return read(_BALANCES, method, result)
+    return read(_BALANCES, method, result, spoilt)

@@ -15,7 +15,6 @@ What a refusal becomes:
 
 import itertools
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -23,10 +22,14 @@ from typing import NoReturn
 import trio
 
 from monitor.binance import wire_api
-from monitor.binance.budget import Budget, banned_until, limit_status
+from monitor.binance.budget import Budget, Rank
+from monitor.binance.codes import CLOCK, KEY_CODES, SIGNATURE
+from monitor.binance.gate import banned_until, limit_status
 from monitor.binance.link import Socket
-from monitor.binance.signing import Params, Signer
+from monitor.binance.server_clock import ServerClock
+from monitor.binance.signing import RECV_WINDOW, Params, Signer
 from monitor.binance.wire import without_keys
+from monitor.binance.words import plain_words
 from monitor.core.events import Now
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected, MonitorError
 from monitor.quarantine import Quarantine
@@ -34,12 +37,14 @@ from monitor.quarantine import Quarantine
 DEADLINE = 10.0
 """Seconds that an answer may take, before scale."""
 
-RECV_WINDOW = 5000
-"""Milliseconds that a signed request is good for, before scale; Binance's own default."""
-
-_CLOCK = -1021
-_SIGNATURE = -1022
-_KEY_CODES = frozenset({-2014, -2015, -2017})
+WEIGHTS = {
+    "v2/account.position": 5,
+    "v2/account.status": 5,
+    "account.position": 10,
+    "account.status": 10,
+    "account.balance": 10,
+}
+"""What a request costs where it is more than 1 (docs/protocol.md §6; v1 by the dearer of two)."""
 
 
 class AnswerMissing(ConnectionLost):
@@ -58,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SessionOver:
-    """The exchange ends the session: an error without an id, or its own shutdown."""
+    """The exchange ends the session: an error without an id."""
 
     error: MonitorError
 
@@ -67,13 +72,19 @@ class Requests:
     """Which question an answer belongs to; sans I/O.
 
     Answers may come in any order, twice, or for nobody.
+
+    Args:
+        secrets: What an error's words must not show, should they quote what was asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *secrets: str) -> None:
+        self._secrets = secrets
         self._ids = itertools.count(1)
         self._pending: dict[int, str] = {}
         self.weight: tuple[int, int] | None = None
-        """(count, limit) of the address in the running minute, by the last answer that told."""
+        """(count, limit) of the address in the running minute, if the last answer told."""
+        self.shuts_down = False
+        """Whether the exchange has said that this server closes in some minutes."""
 
     @property
     def pending(self) -> int:
@@ -102,20 +113,32 @@ class Requests:
             FrameGarbled: It is no answer at all.
         """
         frame = wire_api.parse_answer(text)
-        self.weight = wire_api.minute_weight(frame.rate_limits) or self.weight
-        if frame.event is not None:
-            return [SessionOver(ConnectionLost("the exchange shuts this server down"))]
+        self.weight = wire_api.minute_weight(frame.rate_limits)
+        self.shuts_down = self.shuts_down or frame.shuts_down
         if frame.id is None and frame.error is not None:
-            return [SessionOver(refusal("session", frame))]
+            return [SessionOver(self._refusal("session", frame))]
         if not isinstance(frame.id, int) or frame.id not in self._pending:
             return []
         method = self._pending.pop(frame.id)
         if frame.error is not None:
-            return [Answer(frame.id, method, error=refusal(method, frame))]
+            return [Answer(frame.id, method, error=self._refusal(method, frame))]
         if frame.has_result:
             return [Answer(frame.id, method, result=frame.result)]
         garbled = FrameGarbled(f"{method}: neither `result` nor `error` is there")
         return [Answer(frame.id, method, error=garbled)]
+
+    def _refusal(self, method: str, frame: wire_api.ApiAnswer) -> ExchangeRefused:
+        """Make an exception of an error answer; the code decides, not the status.
+
+        Source:
+            docs/protocol.md §7.4.
+        """
+        error = frame.error or wire_api.ApiError()
+        told = error.data.retry_after if error.data is not None else None
+        retry_at = told if told is not None else banned_until(error.message)
+        kind = KeyRejected if error.code in KEY_CODES else ExchangeRefused
+        words = plain_words(error.message, *self._secrets)
+        return kind(method, frame.status, error.code, words, retry_at)
 
     def lost(self) -> list[Answer]:
         """End every open question: the socket is gone.
@@ -131,23 +154,11 @@ class Requests:
         return gone
 
 
-def refusal(method: str, frame: wire_api.ApiAnswer) -> ExchangeRefused:
-    """Make an exception of an error answer; the code decides, not the status.
-
-    Source:
-        docs/protocol.md §7.4.
-    """
-    error = frame.error or wire_api.ApiError()
-    told = error.data.retry_after if error.data is not None else None
-    retry_at = told if told is not None else banned_until(error.message)
-    kind = KeyRejected if error.code in _KEY_CODES else ExchangeRefused
-    return kind(method, frame.status, error.code, error.message, retry_at)
-
-
 class _Waiter:
     """One call that waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked_at: int) -> None:
+        self.asked_at = asked_at
         self.done = trio.Event()
         self.answer: Answer | None = None
 
@@ -161,9 +172,9 @@ class ApiSocket:
         now: Our clock.
         budget: The gate before every request.
         quarantine: Takes frames that cannot be read.
-        log: For what goes wrong without ending anything.
         scale: Multiplies deadlines and recvWindow.
         offset: The exchange's clock minus ours, ms, until it is measured.
+        clock: Where the exchange's clock is asked for.
     """
 
     def __init__(
@@ -174,23 +185,25 @@ class ApiSocket:
         now: Callable[[], Now],
         budget: Budget,
         quarantine: Quarantine,
-        log: logging.Logger,
         scale: float = 1.0,
         offset: int = 0,
+        clock: ServerClock,
     ) -> None:
         self._socket = socket
         self._signer = signer
         self._now = now
         self._budget = budget
         self._quarantine = quarantine
-        self._log = log
         self._deadline = DEADLINE * scale
         self._recv_window = round(RECV_WINDOW * scale)
-        self._requests = Requests()
+        self._clock = clock
+        self._requests = Requests(signer.api_key)
         self._waiting: dict[int, _Waiter] = {}
         self._over: MonitorError | None = None
         self._heard = 0  # frames
         self._deaf = trio.Event()
+        self.ending = trio.Event()
+        """Set when the exchange has said that this server closes in some minutes."""
         self.offset = offset
         """The exchange's clock minus ours, milliseconds."""
 
@@ -219,14 +232,22 @@ class ApiSocket:
         except FrameGarbled as fault:
             self._quarantine.keep(self._socket.name, without_keys(text), str(fault))
             return
-        if self._requests.weight is not None:
-            self._budget.counted(*self._requests.weight)
+        self._note_weight(answers)
+        if self._requests.shuts_down:
+            self.ending.set()
         for answer in answers:
             if isinstance(answer, SessionOver):
                 self._note_limits(answer.error)
                 self._over = answer.error
-                raise ConnectionLost(f"{self._socket.name}: {self._plain(answer.error)}")
+                raise ConnectionLost(f"{self._socket.name}: {answer.error}")
             self._hand_over(answer)
+
+    def _note_weight(self, answers: list[Answer | SessionOver]) -> None:
+        """Tell the budget what an answer told, and when it was asked for."""
+        for answer in answers:
+            waiter = self._waiting.get(answer.id) if isinstance(answer, Answer) else None
+            if waiter is not None and self._requests.weight is not None:
+                self._budget.counted(*self._requests.weight, asked_at=waiter.asked_at)
 
     def _hand_over(self, answer: Answer) -> None:
         waiter = self._waiting.pop(answer.id, None)
@@ -241,13 +262,23 @@ class ApiSocket:
             error = self._over if isinstance(self._over, KeyRejected) else answer.error
             self._hand_over(Answer(answer.id, answer.method, error=error))
 
-    async def call(self, method: str, params: Params | None = None, *, signed: bool) -> object:
+    async def call(
+        self,
+        method: str,
+        params: Params | None = None,
+        *,
+        signed: bool,
+        rank: Rank = Rank.URGENT,
+        paid: bool = False,
+    ) -> object:
         """Ask, and wait for the answer.
 
         Args:
             method: As Binance names it.
             params: The method's own parameters.
             signed: Whether it is signed; otherwise it only names the key.
+            rank: Who goes first where the budget is short.
+            paid: Whether its weight was taken from the budget already.
 
         Returns:
             The `result`, as it came.
@@ -259,37 +290,73 @@ class ApiSocket:
             ConnectionLost: There will be no answer.
         """
         try:
-            return await self._ask(method, params or {}, signed=signed)
+            return await self._ask(method, params or {}, signed=signed, rank=rank, paid=paid)
         except ExchangeRefused as refused:
-            if not signed or refused.code not in {_CLOCK, _SIGNATURE}:
+            if not signed or refused.code not in {CLOCK, SIGNATURE}:
                 raise
         # A clock that ran away looks like either: measured anew, and asked once more.
-        await self.measure_clock()
+        await self._measure_anew()
         try:
-            return await self._ask(method, params or {}, signed=True)
+            return await self._ask(method, params or {}, signed=True, rank=rank)
         except ExchangeRefused as refused:
-            if refused.code == _SIGNATURE:
+            if refused.code == SIGNATURE:
                 raise KeyRejected(method, refused.status, refused.code, refused.message) from None
             raise
 
-    async def measure_clock(self) -> int:
+    async def measure_clock(self, *, paid: bool = False) -> int:
         """Measure how far the exchange's clock is ahead of ours, by the middle of the way there.
+
+        Args:
+            paid: Whether its weight was taken from the budget already.
 
         Returns:
             `offset`, milliseconds.
+
+        Raises:
+            ExchangeRefused: Neither `time` nor REST tells.
+            FrameGarbled: The answer cannot be read.
+            ConnectionLost: The socket is lost.
         """
-        sent = self._now().utc
-        server = wire_api.read_time(await self._ask("time", None, signed=False))
-        self.offset = server - (sent + self._now().utc) // 2
+
+        async def by_time() -> int:
+            if not paid:  # before the clock is read: it may take long
+                await self._budget.take(1, rank=Rank.URGENT)
+            sent = self._now().utc
+            server = wire_api.read_time(await self._ask("time", None, signed=False, paid=True))
+            return server - (sent + self._now().utc) // 2
+
+        self.offset = self._budget.offset = await self._clock.measure(by_time)
         return self.offset
 
-    async def _ask(self, method: str, params: Params | None, *, signed: bool) -> object:
+    async def _measure_anew(self) -> None:
+        """Measure the clock once more; where that cannot be, the last measure stands.
+
+        What is refused then is `time`, and not what somebody is waiting for.
+        """
+        try:
+            await self.measure_clock()
+        except KeyRejected:
+            raise
+        except (ExchangeRefused, FrameGarbled):
+            return
+
+    async def _ask(
+        self,
+        method: str,
+        params: Params | None,
+        *,
+        signed: bool,
+        rank: Rank = Rank.URGENT,
+        paid: bool = False,
+    ) -> object:
         if (seconds := self._budget.closed_for) > 0:
             raise ExchangeRefused(method, 0, 0, f"not asked: limits forbid it for {seconds:.0f} s")
+        if not paid:
+            await self._budget.take(WEIGHTS.get(method, 1), rank=rank)
         if self._over is not None:
             raise ConnectionLost(f"{method}: the socket went away")
         number, text = self._requests.request(method, self._complete(params, signed=signed))
-        waiter = self._waiting[number] = _Waiter()
+        waiter = self._waiting[number] = _Waiter(self._now().ticks)
         heard = self._heard
         try:
             with trio.move_on_after(self._deadline):
@@ -302,7 +369,7 @@ class ApiSocket:
             raise self._unanswered(method, heard)
         if waiter.answer.error is not None:
             self._note_limits(waiter.answer.error)
-            raise self._redacted(waiter.answer.error)
+            raise waiter.answer.error
         return waiter.answer.result
 
     def _complete(self, params: Params | None, *, signed: bool) -> Params:
@@ -326,16 +393,6 @@ class ApiSocket:
             return
         status = limit_status(error.status, error.code, error.message)
         if status is not None:
-            seconds = self._budget.refused(status, retry_at=error.retry_at, offset=self.offset)
-            word = "banned" if status == 418 else "asked to slow down"
-            self._log.error("%s: %s; silent for %.0f s", self._socket.name, word, seconds)
-
-    def _redacted(self, error: MonitorError) -> MonitorError:
-        """Take the key out of Binance's words, should they ever quote it."""
-        if isinstance(error, ExchangeRefused) and self._signer.api_key in error.message:
-            message = error.message.replace(self._signer.api_key, "…")
-            return type(error)(error.method, error.status, error.code, message, error.retry_at)
-        return error
-
-    def _plain(self, error: MonitorError) -> str:
-        return str(self._redacted(error))
+            self._budget.refused(
+                status, retry_at=error.retry_at, offset=self.offset, message=error.message
+            )

@@ -3,44 +3,60 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.cli.linting import Warned, warnings_of
 from monitor.core.language.units import Scope
 from monitor.core.rules import Globs, Rule
 from monitor.errors import ConfigError, OperatorError, RuleFileError
-from monitor.rulefile import find_rule_files, load_rules
+from monitor.rulefile import RuleBook, find_rule_files, load_book, load_rules
 from monitor.toml_positions.page import count, report
 
-if TYPE_CHECKING:  # pydantic behind it is not wanted where rules are checked alone
+if TYPE_CHECKING:  # pydantic and the link behind them are not wanted where rules are checked alone
+    from monitor.cli.looking import Accounts
     from monitor.config import Config
 
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _THINGS = {Scope.POSITION: "positions of ", Scope.POOL: "margin pools of "}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Found:
-    """Rules without a fault."""
+    """Rules without a fault, and the accounts where they were looked at."""
 
-    rules: tuple[Rule, ...]
+    book: RuleBook
     config: "Config | None" = None
     """None where rules are checked alone."""
+    whole: bool = True
+    """Whether the rules are the configuration's own."""
+    accounts: "Accounts | None" = None
+    """None where the exchange was not asked."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, in the order of their files."""
+        return self.book.rules
+
+    @cached_property
+    def lints(self) -> list[Warned]:
+        """What the rules say and is hardly meant."""
+        return warnings_of(self.book, self.config, whole=self.whole)
 
     @property
     def warnings(self) -> list[str]:
-        """Say what can be loaded and is hardly meant."""
-        return [
-            f'rule "{rule.name}"{warning}' for rule in self.rules for warning in self._odd(rule)
-        ]
+        """Tell everything that works and is not as it should be, each in one to three lines."""
+        accounts = self.accounts.warnings if self.accounts else []
+        return [*(lint.shown for lint in self.lints), *(f"warning: {text}" for text in accounts)]
 
     def as_table(self) -> str:
-        """Write what each rule applies to, ended by how many there are."""
+        """Write what each rule applies to, ended by how many there are; then each account."""
         lines = [line for rule in self.rules for line in self._described(rule)]
         levels = sum(len(rule.levels) or 1 for rule in self.rules)
-        verdict = count(len(self.warnings), "warning") if self.warnings else "fine"
+        verdict = count(len(self.lints), "warning") if self.lints else "fine"
         total = f"{count(len(self.rules), 'rule')}, {count(levels, 'level')}: {verdict}"
-        return "\n".join([*lines, total])
+        return "\n".join([*lines, total, *(self.accounts.as_table() if self.accounts else ())])
 
     def as_json(self) -> str:
         """Write the same as one JSON document; durations in seconds, as everywhere in JSON."""
@@ -69,7 +85,14 @@ class Found:
             }
             for rule in self.rules
         ]
-        return json.dumps({"rules": rules, "warnings": self.warnings}, indent=2)
+        document: dict[str, object] = {
+            "rules": rules,
+            "lints": [lint.as_json() for lint in self.lints],
+            "warnings": self.accounts.warnings if self.accounts else [],
+        }
+        if self.accounts is not None:
+            document |= self.accounts.as_json()
+        return json.dumps(document, indent=2, ensure_ascii=False)
 
     # What a rule applies to ------------------------------------------------------------------
 
@@ -122,20 +145,6 @@ class Found:
             and any(channel.accounts.match(name) for name in self._accounts(rule))
         ]
 
-    # What looks odd --------------------------------------------------------------------------
-
-    def _odd(self, rule: Rule) -> Iterator[str]:
-        for level in rule.levels:
-            zero = any(threshold.value == 0 for threshold in level.condition.thresholds)
-            if rule.hysteresis and zero:
-                yield f", {level.severity.word}: a threshold of 0 has no dead band"
-        if self.config is None:
-            return
-        if not self._accounts(rule):
-            yield " matches no account"
-        elif not self._channels(rule):
-            yield " reaches no channel, so nobody is told"
-
 
 def check_rules(patterns: Sequence[str]) -> Found:
     """Check rule files alone.
@@ -143,7 +152,7 @@ def check_rules(patterns: Sequence[str]) -> Found:
     Raises:
         RuleFileError: With every fault.
     """
-    return Found(load_rules(find_rule_files(patterns)))
+    return Found(load_book(find_rule_files(patterns)))
 
 
 def check_config(path: Path | None, patterns: Sequence[str] = ()) -> Found:
@@ -164,36 +173,35 @@ def check_config(path: Path | None, patterns: Sequence[str] = ()) -> Found:
         config = load_config(path)
     except ConfigError as exc:
         faults.append(str(exc))
-        rules = _rules_despite(path, patterns, faults)
+        _rules_despite(path, patterns, faults)
     else:
         faults.extend(_url_faults(config))
-        rules = _rules_of(config, patterns, faults)
-        if not faults:
-            return Found(rules, config)
+        book = _book_of(config, patterns, faults)
+        if book is not None and not faults:
+            return Found(book, config, whole=not patterns)
     raise OperatorError("\n".join(faults))
 
 
-def _rules_of(config: "Config", patterns: Sequence[str], faults: list[str]) -> tuple[Rule, ...]:
-    from monitor.cli.loading import rules_of  # pydantic behind it
+def _book_of(config: "Config", patterns: Sequence[str], faults: list[str]) -> RuleBook | None:
+    from monitor.cli.loading import book_of  # pydantic behind it
 
     try:
-        return rules_of(config, find_rule_files(patterns) if patterns else None)
+        return book_of(config, find_rule_files(patterns) if patterns else None)
     except (ConfigError, RuleFileError) as exc:
         faults.append(str(exc))
-        return ()
+        return None
 
 
-def _rules_despite(path: Path, patterns: Sequence[str], faults: list[str]) -> tuple[Rule, ...]:
+def _rules_despite(path: Path, patterns: Sequence[str], faults: list[str]) -> None:
     """Find the faults of the rules of a configuration that has faults itself."""
     from monitor.config import outline
 
     known = outline(path)
     try:
         files = find_rule_files(patterns) if patterns else known.rule_files
-        return load_rules(files, accounts=known.accounts, channels=known.channels)
+        load_rules(files, accounts=known.accounts, channels=known.channels)
     except RuleFileError as exc:
         faults.append(str(exc))
-        return ()
 
 
 def _url_faults(config: "Config") -> Iterator[str]:

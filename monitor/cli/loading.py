@@ -5,7 +5,7 @@ from pathlib import Path
 
 from monitor.config import Config, find_config, load_config
 from monitor.core.rules import Rule
-from monitor.rulefile import load_rules
+from monitor.rulefile import RuleBook, load_book
 
 
 def load(path: Path | None, *, need_channels: bool = True) -> tuple[Config, tuple[Rule, ...]]:
@@ -20,7 +20,12 @@ def load(path: Path | None, *, need_channels: bool = True) -> tuple[Config, tupl
 
 def rules_of(config: Config, files: Sequence[Path] | None = None) -> tuple[Rule, ...]:
     """Load rules for a configuration: its own, or those in `files`."""
-    return load_rules(
+    return book_of(config, files).rules
+
+
+def book_of(config: Config, files: Sequence[Path] | None = None) -> RuleBook:
+    """Load the same, with the places where they stand."""
+    return load_book(
         config.rule_files() if files is None else files,
         repeat=config.repeat,
         accounts=[account.name for account in config.accounts],

@@ -19,6 +19,7 @@ _ROOM = 10_000  # lines; a few MB, and hours of a quiet service
 _NOISY = (
     "apprise",
     "charset_normalizer",
+    "httpcore2",
     "markdown",
     "requests",
     "trio-websocket",

@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,23 @@ import trio
 
 from monitor import oneshot
 from monitor.app import Compose, Doors, Service, real_now
+from monitor.app.reloading import Reloader
 from monitor.binance.link import make_dial
-from monitor.cli.loading import load
+from monitor.cli.loading import rules_of
 from monitor.cli.logs import logging_to
-from monitor.config import Channel, Config, find_config, load_config, redactor
+from monitor.config import (
+    Channel,
+    Config,
+    find_config,
+    load_config,
+    outline,
+    redactor,
+    secrets,
+)
 from monitor.core.message import Message, as_json
 from monitor.core.notices import Notice
 from monitor.core.rules import Rule
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, OperatorError
 from monitor.notify import Console, Notifier, Sent
 from monitor.quarantine import Quarantine
 from monitor.store import Store
@@ -32,26 +42,27 @@ CONSOLE = "console"
 
 def run(path: Path | None, *, dry_run: bool, lines: bool) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
-    config, rules = load(path, need_channels=not dry_run)
+    files = _Files(find_config(path), dry_run=dry_run)
+    config, rules = files.read()
     data_dir = config.data_dir
     if dry_run:
         data_dir /= "dry-run"
-        config = with_console(config)
-    redact = redactor(config)
+    redact = files.redact
     with logging_to(level=config.log.level, as_json=config.log.format == "json", redact=redact):
-        trio.run(partial(_serve, config, rules, data_dir, redact, dry_run=dry_run, lines=lines))
+        trio.run(partial(_serve, config, rules, data_dir, files, dry_run=dry_run, lines=lines))
 
 
 async def _serve(
     config: Config,
     rules: Sequence[Rule],
     data_dir: Path,
-    redact: Callable[[str], str],
+    files: "_Files",
     *,
     dry_run: bool,
     lines: bool,
 ) -> None:
     store = Store.open(data_dir, utc=real_now().utc, anew=dry_run)
+    redact = files.redact
     try:
         send = await senders(config, redact, Console(sys.stdout))
         service = Service(
@@ -63,28 +74,79 @@ async def _serve(
             quarantine=Quarantine(data_dir, redact=redact, now=real_now),
             wrap=json_lines if lines else None,
         )
+        reloader = Reloader(
+            service, config, rules, read=files.read, files=files.there, admit=send.admit
+        )
         async with trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signal, service)
+            await nursery.start(_stop_on_signal, service, reloader)
+            await nursery.start(reloader.run)
             await service.run()
             nursery.cancel_scope.cancel("the service has ended")
     finally:
         await store.aclose()
 
 
-async def _stop_on_signal(
-    service: Service, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Stop the service at the first signal; end the process at the second.
+class _Files:
+    """The files of a run, read as often as somebody asks.
 
-    SIGHUP means "read your files anew" to a service, and "the terminal is gone" to whoever was
-    started from one; neither may end the watch.
+    Args:
+        path: config.toml.
+        dry_run: Whether the console stands in for every channel.
+    """
+
+    def __init__(self, path: Path, *, dry_run: bool) -> None:
+        self._path = path
+        self._dry_run = dry_run
+        self._read: Config | None = None
+        self._redactors: dict[frozenset[str], Callable[[str], str]] = {}
+
+    def read(self) -> tuple[Config, tuple[Rule, ...]]:
+        """Read configuration and rules.
+
+        Raises:
+            OperatorError: With every fault of the configuration, else of the rules.
+        """
+        config = load_config(self._path, need_channels=not self._dry_run)
+        self._read = config
+        if secrets(config) not in self._redactors:
+            self._redactors[secrets(config)] = redactor(config)
+        if self._dry_run:
+            config = with_console(config)
+        return config, rules_of(config)
+
+    def there(self) -> set[Path]:
+        """List config.toml and the rule files that it names, or named when it was in order."""
+        files = {self._path, *outline(self._path).rule_files}
+        if self._read is not None:
+            with suppress(OperatorError):  # a glob without a file: reading will say so
+                files.update(self._read.rule_files())
+        return files
+
+    def redact(self, text: str) -> str:
+        """Take the secrets of every configuration that was read out of a text."""
+        for redactor_of_one in list(self._redactors.values()):
+            text = redactor_of_one(text)
+        return text
+
+
+async def _stop_on_signal(
+    service: Service,
+    reloader: Reloader,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Stop the service at the first signal, end the process at the second; reload at a SIGHUP.
+
+    SIGHUP is also what whoever was started from a terminal gets when that is closed: it never ends
+    the watch.
     """
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         stopping = False
         async for number in signals:
             if number == signal.SIGHUP:
-                service.log.warning("received SIGHUP: files are read at a start only; going on")
+                service.log.info("received SIGHUP: reading the files anew")
+                reloader.ask()
                 continue
             if stopping:
                 os._exit(0)  # what is committed is on disk; the rest was given its chance
@@ -97,27 +159,60 @@ async def _stop_on_signal(
 # ---------------------------------------------------------------- channels
 
 
+class Senders:
+    """Sends a message to a channel by its name.
+
+    Args:
+        redact: Takes known secrets out of a text.
+        console: Where `console://` writes.
+        scale: How much longer than usual a send may take.
+    """
+
+    def __init__(self, redact: Callable[[str], str], console: Console, scale: float) -> None:
+        self._redact = redact
+        self._console = console
+        self._scale = scale
+        self._notifiers: dict[str, tuple[str, Notifier]] = {}
+        """By the name of a channel: its url, and who sends there."""
+
+    async def admit(self, channels: Sequence[Channel]) -> None:
+        """Make ready to send to these channels.
+
+        Raises:
+            ConfigError: The url of one is refused; then nothing is different from before.
+        """
+        fresh: dict[str, tuple[str, Notifier]] = {}
+        for channel in channels:
+            name, url = channel.name, channel.url.get_secret_value()
+            if name in self._notifiers and self._notifiers[name][0] == url:
+                continue
+            notifier = Notifier(
+                name,
+                url,
+                redact=self._redact,
+                console=self._console,
+                deadline_s=15.0 * self._scale,
+                abandon_after_s=60.0 * self._scale,
+            )
+            await notifier.load()
+            fresh[name] = url, notifier
+        self._notifiers |= fresh
+
+    async def __call__(self, name: str, message: Message) -> Sent:
+        """Send one message; never raises."""
+        return await self._notifiers[name][1].send(message)
+
+
 async def senders(
     config: Config, redact: Callable[[str], str], console: Console, scale: float = 1.0
-) -> Callable[[str, Message], Awaitable[Sent]]:
-    """Make the function that sends a message to a channel by its name."""
-    notifiers = {
-        channel.name: Notifier(
-            channel.name,
-            channel.url.get_secret_value(),
-            redact=redact,
-            console=console,
-            deadline_s=15.0 * scale,
-            abandon_after_s=60.0 * scale,
-        )
-        for channel in config.channels
-    }
-    for notifier in notifiers.values():
-        await notifier.load()
+) -> Senders:
+    """Make what sends to the channels of a configuration.
 
-    async def send(name: str, message: Message) -> Sent:
-        return await notifiers[name].send(message)
-
+    Raises:
+        ConfigError: The url of a channel is refused.
+    """
+    send = Senders(redact, console, scale)
+    await send.admit(config.channels)
     return send
 
 

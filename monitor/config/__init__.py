@@ -88,6 +88,7 @@ def load_config(
     finder = FaultFinder(page, raw, data, interpolation)
     finder.check_document(need_channels=need_channels)
     if resolve:
+        finder.check_keys()
         finder.faults.extend(_plain_secrets(page, path, finder))
     origin = Origin(page, path.parent, frozenset(interpolation.from_files))
     config = _validated(data, origin, finder)
@@ -193,9 +194,17 @@ def _plain_secrets(page: Page, path: Path, finder: FaultFinder) -> list[Fault]:
     return []
 
 
+_PLAIN_SECRETS = (
+    ("account", "api_secret"),
+    ("account", "private_key"),
+    ("account", "private_key_passphrase"),
+    ("channel", "url"),
+)
+
+
 def _secret_trails(raw: Mapping[str, Any]) -> list[Trail]:
     found: list[Trail] = []
-    for kind, key in (("account", "api_secret"), ("channel", "url")):
+    for kind, key in _PLAIN_SECRETS:
         tables = raw.get(kind)
         for number, table in enumerate(tables if isinstance(tables, list) else ()):
             if isinstance(table, dict) and isinstance(table.get(key), str):

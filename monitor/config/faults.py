@@ -6,11 +6,12 @@ full only where it begins with a key that holds no secret; a misspelt `api_secrt
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from monitor.config.credentials import misplaced_keys, unusable_keys
 from monitor.config.interpolate import Interpolation
 from monitor.config.models import Account, Channel, Config, Endpoints, Log, located
 from monitor.toml_positions import Trail
@@ -27,7 +28,6 @@ _TABLES: dict[str, type[Account | Channel | Log]] = {
 _EXAMPLES = {
     "name": 'write name = "main"',
     "api_key": 'write api_key = "${BINANCE_API_KEY}"',
-    "api_secret": 'write api_secret = "${BINANCE_API_SECRET}"',
     "url": 'write url = "tgram://${TOKEN}/${CHAT}", or any other Apprise URL',
 }
 
@@ -35,7 +35,7 @@ _EXAMPLES = {
 def keys_of(model: type[Config | Account | Channel | Log | Endpoints]) -> dict[str, bool]:
     """List the keys of a table as they stand in the file, and whether each holds a secret."""
     return {
-        field.alias or name: field.annotation is SecretStr
+        field.alias or name: SecretStr in (field.annotation, *get_args(field.annotation))
         for name, field in model.model_fields.items()
     }
 
@@ -43,7 +43,7 @@ def keys_of(model: type[Config | Account | Channel | Log | Endpoints]) -> dict[s
 _KEYS = [keys_of(model) for model in (Config, Account, Channel, Log, Endpoints)]
 SECRET_KEYS = frozenset(key for keys in _KEYS for key, secret in keys.items() if secret)
 _PUBLIC_KEYS = frozenset(key for keys in _KEYS for key in keys) - SECRET_KEYS - {*_TABLES} | {"log"}
-_ASSIGNED = re.compile(r"""\s*(?:[\w."-]+\.)?"?([\w-]+)"?\s*=\s*""")
+_ASSIGNED = re.compile(r"""\s*(?:[\w."-]+\.)?"?([\w-]+)"?\s*=\s*(?=[^\s=])""")
 _HEADER = re.compile(r"\s*\[{1,2}[^\]]*\]{0,2}")
 _SECRET_WORD = re.compile(
     "|".join([*sorted(SECRET_KEYS), "secret", "token", "password", "private"])
@@ -56,8 +56,8 @@ def masked(line: str, column: int) -> str:
     if header is not None:
         return header[0]
     found = _ASSIGNED.match(line)
-    if found is None:
-        return " " * (column - 1) + "…"  # inside of something that spans lines
+    if found is None:  # inside of something that spans lines, such as the base64 of a key
+        return " " * (column - 1) + "…"
     others = line.count("=") > 1 and "{" not in line
     if found[1] in _PUBLIC_KEYS and not others and not _SECRET_WORD.search(line):
         return line
@@ -101,7 +101,24 @@ class FaultFinder:
             self._whole("there is no [[channel]], so nobody would be told", _ADD_CHANNEL)
         for kind in ("account", "channel"):
             self._check_names(kind)
+        for number, table in self._tables("account"):
+            for key, wrong in misplaced_keys(table):
+                self._account_fault(("account", number), key, wrong)
         self._check_patience()
+
+    def check_keys(self) -> None:
+        """Find what an account cannot sign with; only where secrets have been fetched."""
+        for number, table in self._tables("account"):
+            trail = ("account", number)
+            if any((*trail, key) in self._unfilled for key in table):
+                continue  # told already
+            for key, wrong in unusable_keys(table):
+                self._account_fault(trail, key, wrong)
+
+    def _account_fault(self, account: Trail, key: str, wrong: Wrong) -> None:
+        owner = located(account, self.raw)
+        named = f"{owner}, {key}" if key in self._at(account) else owner
+        self.faults.append(self._place((*account, key), f"{named}: {wrong.problem}", wrong.hint))
 
     def _whole(self, what: str, hint: str) -> None:
         last = self._page.text.rstrip("\n").count("\n") + 1
@@ -117,10 +134,15 @@ class FaultFinder:
                 self.faults.append(self._page.at_table((kind, number), what, "names are unique"))
 
     def _names(self, kind: str) -> Iterator[tuple[int, str]]:
+        for number, table in self._tables(kind):
+            if isinstance(table.get("name"), str):
+                yield number, table["name"]
+
+    def _tables(self, kind: str) -> Iterator[tuple[int, Document]]:
         tables = self.data.get(kind)
         for number, table in enumerate(tables if isinstance(tables, list) else ()):
-            if isinstance(table, Mapping) and isinstance(table.get("name"), str):
-                yield number, table["name"]
+            if isinstance(table, Mapping):
+                yield number, table
 
     def _check_patience(self) -> None:
         polls = milliseconds(self.data.get("poll_interval", "10s"))

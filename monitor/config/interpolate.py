@@ -7,6 +7,7 @@ of it. Values appear in no fault.
 import os
 import re
 import shlex
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,17 +121,20 @@ class Interpolation:
         return self._file(Path(folder, name), closed=Path(folder))
 
     def _file(self, path: Path, closed: Path | None) -> str:
+        if "\0" in str(path):
+            raise _NotHad("a ${…} with a zero byte in its path", "")
         path = self.folder / path
         try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                raw = file.read(_LARGEST + 1)
+            mode, raw = _read(path)
         except FileNotFoundError:
             raise _NotHad(
                 f"there is no file {path}", "write the secret into it, and nothing else"
             ) from None
         except OSError as exc:
             raise _NotHad(f"{path} cannot be read: {exc.strerror}", "") from None
+        if not stat.S_ISREG(mode):
+            what = "is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file"
+            raise _NotHad(f"{path} {what}", "name a file that holds the secret, and nothing else")
         if mode & _OTHERS and closed is None and not self._guarded(path):
             problem = f"{path} can be read by others (mode {mode & 0o7777:04o})"
             raise _NotHad(problem, f"run: chmod 600 {shlex.quote(str(path))}")
@@ -156,6 +160,24 @@ class Interpolation:
         if not text:
             raise _NotHad(f"{path} is empty", "write the secret into it, and nothing else")
         return text
+
+
+def _read(path: Path) -> tuple[int, bytes]:
+    """Read the beginning of a file; of what is no regular file, nothing but its mode.
+
+    Raises:
+        OSError: There is none, or it may not be read.
+    """
+    # Without waiting: a pipe opens when somebody writes to it, and that may be never.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            return mode, b""
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return mode, file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
 
 
 def exposed(path: Path) -> str:

@@ -4,6 +4,7 @@ The validators raise what `faults` turns into a fault under the key; they never 
 """
 
 import re
+from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -27,6 +28,8 @@ from monitor.toml_positions.values import (
 )
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
+LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 
 
 def is_loopback(url: str) -> bool:
@@ -171,16 +174,44 @@ def _address(*schemes: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _secret(value: object) -> object:
+def _secret_text(value: object) -> object:
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, str):  # not even a number is shown here
         refuse(Wrong("is not a text", "write it in quotes"))
     if not value.strip():
         refuse(Wrong("is empty", 'write one like "${NAME}", and set NAME in the environment'))
-    if value != value.strip():
+    return value
+
+
+def _secret(value: object) -> object:
+    value = _secret_text(value)
+    if isinstance(value, str) and value != value.strip():
         refuse(Wrong("has blanks around it", "take them away"))
     return value
+
+
+def _share(value: object) -> float:
+    found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        refuse(Wrong(f"{shown(value)} is no percentage", _percentage_meant(value)))
+    share = float(Decimal(found[1]) / 100)
+    if not LEAST_SHARE <= share <= MOST_SHARE:
+        limits = f"from {LEAST_SHARE:.0%} to {MOST_SHARE:.0%}"
+        refuse(Wrong(f"{shown(value)} is out of range", limits))
+    return share
+
+
+def _percentage_meant(value: object) -> str:
+    """Suggest the percentage that a number without its % stands for: 0.5 or 50 for "50%"."""
+    try:
+        number = Decimal(str(value).rstrip("% "))
+    except InvalidOperation:
+        number = Decimal(0)
+    if number.is_finite() and 0 < number <= 100:
+        number = number * 100 if number <= 1 else number
+        return f'did you mean "{number.normalize():f}%"?'
+    return 'write one like "50%"'
 
 
 def _channel_url(value: object) -> object:
@@ -202,4 +233,7 @@ Folder = Annotated[Path, BeforeValidator(_folder)]
 Socket = Annotated[str, _address("wss", "ws")]
 Web = Annotated[str, _address("https", "http")]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_secret)]
+OptionalSecretText = Annotated[SecretStr | None, BeforeValidator(_secret_text)]
+Share = Annotated[float, BeforeValidator(_share)]
 ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

@@ -27,8 +27,7 @@ def find_config(explicit: Path | None = None, environ: Mapping[str, str] = os.en
     raise ConfigError(
         "no configuration: $MARGINWATCH_CONFIG is not set, and there is no "
         f"{places[0]}, {places[1]} or {places[2]}.\n"
-        f"`marginwatch init`, which writes one, is not built yet; until then: "
-        f"install -m 600 {shipped('config.example.toml')} config.toml"
+        "Write one, with rules beside it: marginwatch init"
     )
 
 
@@ -47,7 +46,10 @@ def expanded(path: str, environ: Mapping[str, str]) -> Path:
     home = environ.get("HOME")
     if home and (path == "~" or path.startswith("~/")):
         return Path(home + path[1:])
-    return Path(path).expanduser()
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # "~nobody/x", where there is no such user
+        return Path(path)
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:

@@ -6,13 +6,14 @@ Secrets are SecretStr, so that no repr, log line or traceback shows one.
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
+    SecretStr,
     StrictBool,
     model_validator,
 )
@@ -22,10 +23,13 @@ from monitor.config.kinds import (
     Folder,
     GlobList,
     Name,
+    OptionalSecret,
+    OptionalSecretText,
     Patterns,
     Reminder,
     Secret,
     SeverityWord,
+    Share,
     Socket,
     Web,
     Zone,
@@ -35,6 +39,7 @@ from monitor.config.kinds import (
     refuse,
 )
 from monitor.config.machine import default_data_dir, machine_zone
+from monitor.config.private_key import secret_lines
 from monitor.core.rules import Globs, Severity
 from monitor.errors import ConfigError
 from monitor.toml_positions import Trail
@@ -119,6 +124,15 @@ class Endpoints(_Model):
         return [url for url in (self.ws_api, self.streams, self.rest, self.sapi) if url]
 
 
+class SigningKeys(TypedDict):
+    """The keys of an account in the clear, as `signer_of` takes them; not to be kept or shown."""
+
+    api_key: str
+    api_secret: str | None
+    private_key: str | None
+    passphrase: str | None
+
+
 class Account(_Model):
     """One `[[account]]`."""
 
@@ -126,7 +140,11 @@ class Account(_Model):
     venue: Annotated[str, one_of("binance-usdm")] = "binance-usdm"
     network: Annotated[str, one_of(*NETWORKS)] = "mainnet"
     api_key: Secret
-    api_secret: Secret
+    api_secret: OptionalSecret = None
+    """Of an HMAC key."""
+    private_key: OptionalSecretText = None
+    """Of an Ed25519 or RSA key, as PEM. `load_config` sees to it that there is one of the two."""
+    private_key_passphrase: OptionalSecretText = None
     endpoints: Endpoints
     """Complete: what the file leaves out is the network's."""
 
@@ -153,6 +171,27 @@ class Account(_Model):
             )
             refuse(wrong, "endpoints")
         return self
+
+    def signing_keys(self) -> SigningKeys:
+        """Give the keys in the clear, for `signer_of(**account.signing_keys())`."""
+        return {
+            "api_key": self.api_key.get_secret_value(),
+            "api_secret": _clear(self.api_secret),
+            "private_key": _clear(self.private_key),
+            "passphrase": _clear(self.private_key_passphrase),
+        }
+
+    def plain_secrets(self) -> Iterator[str]:
+        """Give every secret value, of a private key its lines too."""
+        yield self.api_key.get_secret_value()
+        for secret in (self.api_secret, self.private_key, self.private_key_passphrase):
+            if secret is not None:
+                yield secret.get_secret_value()
+        yield from secret_lines(_clear(self.private_key) or "")
+
+
+def _clear(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 class Channel(_Model):
@@ -189,6 +228,8 @@ class Config(_Model):
     repeat: Reminder = 3_600_000
     """Of rules that do not say; None is never."""
     give_up_after: Annotated[int, between("1m", "30d")] = 86_400_000
+    max_weight_share: Share = 0.5
+    """Of the request weight that the exchange grants this machine's address, 0.01 to 0.95."""
     accounts: tuple[Account, ...] = Field(alias="account", min_length=1)
     channels: tuple[Channel, ...] = Field(default=(), alias="channel")
     log: Log = Log()
@@ -215,6 +256,11 @@ class Config(_Model):
                 same = account.network == first.network
                 refuse(wrong, "account", number, "endpoints" if same else "network")
         return self
+
+    @property
+    def page(self) -> Page | None:
+        """The file; None where there is none."""
+        return self._page
 
     def rule_files(self) -> tuple[Path, ...]:
         """Find the rule files that `rules` means, each once.
@@ -259,8 +305,7 @@ class Config(_Model):
     def plain_secrets(self) -> Iterator[str]:
         """Give every secret value: keys, channel URLs, and what was read out of files."""
         for account in self.accounts:
-            yield account.api_key.get_secret_value()
-            yield account.api_secret.get_secret_value()
+            yield from account.plain_secrets()
         for channel in self.channels:
             yield channel.url.get_secret_value()
         yield from self._from_files

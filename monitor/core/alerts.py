@@ -253,3 +253,21 @@ class Alert:
                 switch.passed = saved.elapsed
             switch.state = state
             switch.edited = anew and switch.firing
+
+    def succeed(self, older: "Alert", edited: Severity) -> None:
+        """Go on where the same alert stands under an earlier version of its rule.
+
+        Args:
+            older: That alert.
+            edited: As for `restore`.
+        """
+        self.highest, self.since, self.noticed = older.highest, older.since, older.noticed
+        self.waits_for_fresh = older.waits_for_fresh
+        former = {switch.level.severity: switch for switch in older.switches}
+        for switch in self.switches:
+            before = former.get(switch.level.severity)
+            anew = switch.level.severity <= edited
+            if before is None or (anew and before.state is State.RISING):
+                continue
+            switch.state, switch.passed, switch.since = before.state, before.passed, before.since
+            switch.edited = switch.firing and (anew or before.edited)

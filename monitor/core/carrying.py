@@ -9,23 +9,35 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from monitor.core.brackets import check_brackets
 from monitor.core.events import PollAnswered, PositionRow, Remark
 from monitor.core.liquidation import (
     ZERO,
     Leg,
     backing,
-    backing_from_parts,
+    bracket_of,
+    carried,
     distance,
-    liquidation_price,
-    slope,
+    line_at,
+    maintenance_margin,
 )
-from monitor.core.pools import USD, worth
+from monitor.core.pools import ONE, USD, worth
 from monitor.core.portfolio import Account
 from monitor.core.positions import Basis, Key
-from monitor.core.rows import margin_asset, margin_type, polled_rate
+from monitor.core.rows import margin_asset, margin_type, polled_notional, polled_rate
 
 NEAR = Decimal("0.5")
 """An exchange that says "no liquidation price" while ours is nearer than this is not believed."""
+
+
+class _Money(NamedTuple):
+    """What stands behind a group, as a poll shows it."""
+
+    wallet: Decimal
+    others: Decimal
+    """Both in the pool's money."""
+    unit: Decimal
+    """What a unit of the margin asset is worth in that."""
 
 
 class _Group(NamedTuple):
@@ -45,10 +57,12 @@ def rebase(account: Account, poll: PollAnswered) -> list[Remark]:
     """Compare our liquidation prices with the exchange's, and take its figures over."""
     if poll.positions is None:
         return []
+    remarks = check_brackets(account, poll.positions)
+    if account.mode_key.seq > poll.after:
+        return remarks  # the prices of a mode that is left
     held = {account.group_of(holding.position) for holding in account.holdings.values()}
     groups = _groups(account, poll.positions)
     parts = [(group, _part(account, group)) for group in groups]
-    remarks: list[Remark] = []
     for group in groups:
         price = group.rows[0].liquidation_price
         account.standing.pop(group.key, None)
@@ -103,15 +117,15 @@ def _groups(account: Account, rows: Iterable[PositionRow]) -> list[_Group]:
 
 
 def _leg(account: Account, row: PositionRow) -> Leg | None:
-    """Make the leg as the poll shows it; a bracket's amount is ours to know."""
+    """Make the leg as the poll shows it."""
     holding = account.holdings.get((row.symbol, row.position_side))
-    rate, amount = polled_rate(row), ZERO
-    if holding is not None:
-        rate = holding.position.rate if rate is None else rate
-        amount = holding.position.amount
-    if not row.entry_price or rate is None:
+    rate = polled_rate(row)
+    if rate is None and holding is not None:
+        rate = holding.position.rate
+    brackets = account.brackets_of(row.symbol, rate)
+    if not row.entry_price or brackets is None:
         return None
-    return Leg(row.quantity, row.entry_price, rate, amount)
+    return Leg(row.quantity, row.entry_price, brackets)
 
 
 def _part(account: Account, group: _Group) -> Decimal | None:
@@ -121,24 +135,39 @@ def _part(account: Account, group: _Group) -> Decimal | None:
     """
     total = ZERO
     for row in group.rows:
-        if row.unrealized_pnl is None or row.maintenance_margin is None:
+        need = _need(account, row)
+        if row.unrealized_pnl is None or need is None:
             return None
-        part: Decimal | None = row.unrealized_pnl - row.maintenance_margin
-        if account.multi_assets:
-            part = worth(part, account.prices.get(margin_asset(account, row, None)))
+        part: Decimal | None = row.unrealized_pnl - need
+        if group.pool == USD:
+            part = worth(part, _price(account, row))
         if part is None:
             return None
         total += part
     return total
 
 
-def _money(
-    account: Account, poll: PollAnswered, group: _Group, parts: _Parts
-) -> tuple[Decimal, Decimal] | None:
-    """Give the wallet behind a group and what the others added, both as the poll shows them."""
+def _need(account: Account, row: PositionRow) -> Decimal | None:
+    """Give the maintenance margin of a row; where it says none (v1), by the symbol's brackets."""
+    brackets = account.brackets_of(row.symbol, None)
+    if row.maintenance_margin is not None or brackets is None:
+        return row.maintenance_margin
+    notional = polled_notional(row)
+    return maintenance_margin(notional, bracket_of(brackets, notional)) if notional else None
+
+
+def _price(account: Account, row: PositionRow) -> Decimal | None:
+    """Tell what a unit of a row's margin asset is worth in USD."""
+    holding = account.holdings.get((row.symbol, row.position_side))
+    before = holding.position if holding is not None else None
+    return account.prices.get(margin_asset(account, row, before))
+
+
+def _money(account: Account, poll: PollAnswered, group: _Group, parts: _Parts) -> _Money | None:
+    """Give the wallet behind a group and what the others added; None while a part is unknown."""
     if not group.pool:
         wallet = group.rows[0].isolated_wallet
-        return None if wallet is None else (wallet, ZERO)
+        return None if wallet is None else _Money(wallet, ZERO, ONE)
     wallet = _polled_wallet(account, poll, group.pool)
     if wallet is None:
         return None
@@ -148,7 +177,8 @@ def _money(
             if part is None:
                 return None
             others += part
-    return wallet, others
+    unit = _price(account, group.rows[0]) if group.pool == USD else ONE
+    return _Money(wallet, others, unit) if unit else None
 
 
 def _polled_wallet(account: Account, poll: PollAnswered, asset: str) -> Decimal | None:
@@ -171,21 +201,23 @@ def _take(
     group: _Group,
     said: Decimal,
     legs: list[Leg],
-    money: tuple[Decimal, Decimal],
+    money: _Money,
     remarks: list[Remark],
 ) -> None:
     """Make the exchange's figure the basis of ours, and compare the two."""
-    wallet, others = money
+    wallet, others, unit = money
     row = group.rows[0]
     if said > 0:
         account.implausible.discard(group.key)
         _compare(account, row, said, remarks)
-        account.bases[group.key] = Basis(backing(said, legs), wallet, others)
+        k = backing(said, legs)
+        account.bases[group.key] = Basis(k, wallet, others, said, tuple(legs))
         return
-    basis = Basis(backing_from_parts(wallet, others, legs), wallet, others)
-    price = liquidation_price(basis.k, legs)
     mark = row.mark_price
-    if mark is None or distance(mark, price, slope(legs)) >= NEAR:
+    start = mark or legs[0].entry_price
+    basis = Basis((wallet + others) / unit, wallet, others, start)
+    own, slope = carried(basis.k, legs, line_at(legs, start), mark)
+    if mark is None or distance(mark, own, slope) >= NEAR:
         account.implausible.discard(group.key)
         account.bases[group.key] = basis
         return
@@ -195,7 +227,7 @@ def _take(
     account.implausible.add(group.key)
     text = (
         f"{account.name}: {row.symbol} {_side(row)}: the exchange says that there is no "
-        f"liquidation price, our own estimate is {price}; it counts as unknown"
+        f"liquidation price, our own estimate is {own}; it counts as unknown"
     )
     remarks.append(Remark(level, text, "liquidation_prices_doubted"))
 

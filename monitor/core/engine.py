@@ -11,14 +11,17 @@ at every event: the oracle that the shortcuts are tested against.
 
     merging.py ... data → beliefs        watching.py .. beliefs → targets and their rules
     verdicts.py .. targets → alerts      telling.py ... alerts → notices
+    news.py ...... data → happenings
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from monitor.core import earlier
 from monitor.core.agenda import Agenda
 from monitor.core.brackets import take_brackets, take_prices
+from monitor.core.earlier import Edition
 from monitor.core.events import (
     AccountChanged,
     AccountRefused,
@@ -39,7 +42,9 @@ from monitor.core.events import (
     PollAnswered,
     PollsPaced,
     PollWanted,
+    ReloadRefused,
     Remark,
+    Stopping,
     StreamDistrusted,
     UserStreamFell,
     UserStreamStood,
@@ -47,19 +52,16 @@ from monitor.core.events import (
     WorldEvent,
 )
 from monitor.core.freshness import FORGET_AFTER
-from monitor.core.happenings import (
-    Happening,
-    called,
-    forced,
-    forced_record,
-    restore_known,
-)
 from monitor.core.judging import Judge, Watch, look
 from monitor.core.merging import Portfolio, Touched, ticks_of
-from monitor.core.notices import Saved, Target, TimerRecord
+from monitor.core.news import News
+from monitor.core.notices import Saved, TimerRecord
 from monitor.core.portfolio import Account
+from monitor.core.recording import Recorder
+from monitor.core.refusing import PORTFOLIO_MARGIN, SURE_AFTER, looks_like_portfolio_margin
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
+from monitor.core.staging import Staged, StagedAccount, take_staged
 from monitor.core.telling import EXPIRE, JUDGE, REST, Outcome, Teller
 from monitor.core.trust import Trust
 from monitor.core.verdicts import Verdicts
@@ -80,9 +82,11 @@ class Engine:
         accounts: Name and venue of each account watched.
         now: The instant at which the watch begins.
         stale_after: Milliseconds from which a number is aged.
+        poll_interval: Milliseconds between polls when nothing stretches them; 0: not known.
         saved: What an earlier run left behind.
         forget_after: Milliseconds from which a number is not believed at all.
         judge_all: Judge everything at every event, whatever was touched.
+        staged: Whether the accounts are told of by `Staged`, as in rule tests.
     """
 
     def __init__(
@@ -93,12 +97,15 @@ class Engine:
         *,
         now: Now,
         stale_after: int,
+        poll_interval: int = 0,
         saved: Saved | None = None,
         forget_after: int = FORGET_AFTER,
         judge_all: bool = False,
+        staged: bool = False,
     ) -> None:
         saved = saved or Saved()
         self._stale_after = stale_after
+        self._poll_interval = poll_interval
         self._forget_after = forget_after
         self._early = Outcome()
         self._begun = False
@@ -106,36 +113,47 @@ class Engine:
         self._symbols: frozenset[str] = frozenset()
         self._alive_at: int | None = None
         self._fresh_at: dict[str, int] = {}
-        self._rejected: set[str] = set()
-        by_name = {rule.name: rule for rule in rules}
+        by_name = self._rules = Edition(rules, channels).by_name()
         self._teller = Teller(by_name, channels, self._agenda, saved, now, self._early)
-        self._known, forgotten = restore_known(saved.timers, now)
-        self._early.timers |= {(record.kind, record.key): record for record in forgotten}
         judges = [Judge(rule) for rule in rules if rule.levels]
         self._watching = Watching(judges, self._agenda, self._teller)
         self.portfolio = Portfolio()
         self._trust: dict[str, Trust] = {}
         for name, venue in accounts:
-            self.portfolio.accounts[name] = Account(name, venue, stale_after, now.ticks)
+            kind = StagedAccount if staged else Account
+            self.portfolio.accounts[name] = kind(name, venue, stale_after, now.ticks)
             self._trust[name] = Trust()
             self._agenda.put(("stream", name), now.ticks + stale_after, REST)
+        self._resembling: dict[str, int] = {}
+        """Accounts whose polls look like portfolio margin, and since when (ticks)."""
         known = self.portfolio.accounts
+        self._news = News(self._teller, known, saved, now, self._early)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
         for account in known.values():
             self._watching.begin(account, now, self._early)
+        self._recorder = Recorder(
+            rules,
+            known,
+            saved.windows,
+            now,
+            self._early,
+            patience=stale_after,
+            forget_after=forget_after,
+        )
         self._verdicts = Verdicts(
             known.values(),
             self._watching,
             self._agenda,
             self._teller,
+            self._recorder,
             forget_after=forget_after,
             judge_all=judge_all,
         )
 
     # ------------------------------------------------------------ the one entrance
 
-    def on(self, event: Event, now: Now) -> Outcome:
-        """Take an event and tell what follows from it.
+    def on(self, event: Event | Staged | Edition, now: Now) -> Outcome:
+        """Take an event, or other rules and channels, and tell what follows from it.
 
         Timers that were due before `now` run first, at their own instants.
         """
@@ -143,19 +161,30 @@ class Engine:
         while (due := self._agenda.next()) is not None and due < now.ticks:
             self._instant(None, Now(due, now.utc - (now.ticks - due)), outcome)
         self._instant(event, now, outcome)
-        if self._alive_at is None or now.ticks - self._alive_at >= ALIVE_EVERY:
+        last_note = self._alive_at
+        if last_note is None or now.ticks - last_note >= ALIVE_EVERY or isinstance(event, Stopping):
             self._alive_at = now.ticks
             outcome.timers["alive", ""] = TimerRecord("alive", "", now.utc, 0, "")
+            self._recorder.keep(now, outcome)
         outcome.wake_at = self._agenda.next()
         return outcome
 
-    def _instant(self, event: Event | None, now: Now, outcome: Outcome) -> None:
+    def watches(self) -> Iterator[Watch]:
+        """List every rule on every target that is there."""
+        for account in self.portfolio.accounts.values():
+            yield from self._watching.of(account)
+
+    def _instant(self, event: Event | Staged | Edition | None, now: Now, outcome: Outcome) -> None:
         touched = Touched()
         if not self._begun:
             # Blindness is told of from the start, also where no event ever comes.
             self._begun = True
             touched.accounts.update(dict.fromkeys(self.portfolio.accounts.values()))
-        if event is not None:
+        if isinstance(event, Staged):
+            self._take_staged(event, now, touched, outcome)
+        elif isinstance(event, Edition):
+            self._take_edition(event, now, touched, outcome)
+        elif event is not None:
             self._take(event, now, touched, outcome)
         due = self._due(touched, now)
         self._follow(touched, now, outcome)
@@ -166,7 +195,7 @@ class Engine:
             symbols = self.portfolio.symbols
             if symbols != self._symbols:
                 self._symbols = outcome.symbols = symbols
-        outcome.requests.extend(touched.polls)
+        outcome.requests.extend(dict.fromkeys(touched.polls))
         outcome.remarks.extend(touched.remarks)
 
     def _due(self, touched: Touched, now: Now) -> dict[Watch, None]:
@@ -195,37 +224,38 @@ class Engine:
             case AccountStarted():
                 touched.accounts[account] = None
             case AccountChanged():
+                self._news.changed(event, now, outcome)
                 self._take_change(account, event, now, touched)
             case LeverageChanged():
                 trust.explained([event.symbol])
-                self.portfolio.set_leverage(account, event, touched)
+                self._news.leverage(event, now, outcome)
+                self.portfolio.set_leverage(account, event, ticks_of(event.at, now), touched)
                 touched.polls.append(PollWanted(account.name, now.ticks, full=True))
             case AssetModeChanged():
                 self.portfolio.set_mode(account, event, touched)
                 touched.polls.append(PollWanted(account.name, now.ticks, full=True))
             case MarginCalled() | ForcedOrderSeen():
-                self._take_alarm(account, event, now, touched, outcome)
+                touched.polls.append(PollWanted(account.name, now.ticks, urgent=True))
+                self._news.alarm(account, event, now, outcome)
             case PollAnswered():
-                self._take_poll(account, event, now, touched)
+                self._take_poll(account, event, now, touched, outcome)
             case UserStreamStood() | UserStreamFell():
                 self._take_stream(account, event, now)
             case KeyWasRejected() | KeyWasAccepted():
-                self._take_key(account, event, now, outcome)
+                self._news.key(event, now, outcome)
             case AccountRefused():
-                account.refused = event.why
-                touched.accounts[account] = None
+                _refuse(account, event.why, touched)
             case BracketsRead():
                 take_brackets(account, event, touched)
             case PollsPaced():
-                account.limit = max(self._stale_after, 3 * event.every)
-                touched.accounts[account] = None
+                self._take_pace(account, event.every, now, touched, outcome)
             case _:
                 assert_never(event)
 
     def _take_world(self, event: WorldEvent, now: Now, touched: Touched, outcome: Outcome) -> None:
         """Apply what is of no account in particular."""
         match event:
-            case Woke():
+            case Woke() | Stopping():
                 pass
             case MarksChanged():
                 self.portfolio.move_marks(event.marks.items(), now, touched)
@@ -234,10 +264,28 @@ class Engine:
             case AssetPricesRead():
                 take_prices(self.portfolio, event, touched)
             case AddressBanned():
-                details = {"until": str(event.until), "message": event.message}
-                self._teller.happen(Happening("banned", Target(""), details), now, outcome)
+                self._news.banned(event, now, outcome)
+            case ReloadRefused():
+                self._news.refused(event, now, outcome)
             case _:
                 assert_never(event)
+
+    def _take_staged(self, staged: Staged, now: Now, touched: Touched, outcome: Outcome) -> None:
+        for event in staged.events:
+            self._take(event, now, touched, outcome)
+        take_staged(self.portfolio, staged, touched)
+        for happening in staged.happenings:
+            self._teller.happen(happening, now, outcome)
+
+    def _take_edition(self, edition: Edition, now: Now, touched: Touched, outcome: Outcome) -> None:
+        """Go on by other rules; all that is known stays, and is judged by them at once."""
+        before, self._rules = self._rules, edition.by_name()
+        self._teller.replace(self._rules, edition.channels, now, outcome)
+        self._recorder.replace(edition.rules, outcome)
+        earlier.replace_rules(
+            before.values(), self._rules, self._watching, self._teller, now, outcome
+        )
+        touched.accounts.update(dict.fromkeys(self.portfolio.accounts.values()))
 
     def _take_jump(self, now: Now, touched: Touched) -> None:
         """Take that our clock is not what it was: ask anew before anything is all clear."""
@@ -257,40 +305,6 @@ class Engine:
         full = event.reason == "MARGIN_TYPE_CHANGE"
         touched.polls.append(PollWanted(account.name, now.ticks, full=full))
 
-    def _take_alarm(
-        self,
-        account: Account,
-        event: MarginCalled | ForcedOrderSeen,
-        now: Now,
-        touched: Touched,
-        outcome: Outcome,
-    ) -> None:
-        """Take what the exchange itself raises an alarm with: tell it, and look at once."""
-        touched.polls.append(PollWanted(account.name, now.ticks, urgent=True))
-        if isinstance(event, MarginCalled):
-            happenings = list(called(event, self._known))
-        else:
-            happenings = list(filter(None, [forced(account, event, self._known)]))
-            if happenings:
-                record = forced_record(event, now)
-                outcome.timers[record.kind, record.key] = record
-        for happening in happenings:
-            self._teller.happen(happening, now, outcome)
-
-    def _take_key(
-        self, account: Account, event: KeyWasRejected | KeyWasAccepted, now: Now, outcome: Outcome
-    ) -> None:
-        """Take that the key is not served, told once until it is served again."""
-        if isinstance(event, KeyWasAccepted):
-            self._rejected.discard(account.name)
-            text = f"{account.name}: the exchange serves the key again"
-            outcome.remarks.append(Remark("info", text))
-        elif account.name not in self._rejected:
-            self._rejected.add(account.name)
-            details = {"code": str(event.code), "message": event.message}
-            happening = Happening("key_rejected", Target(account.name), details)
-            self._teller.happen(happening, now, outcome)
-
     def _take_stream(
         self, account: Account, event: UserStreamStood | UserStreamFell, now: Now
     ) -> None:
@@ -304,18 +318,46 @@ class Engine:
             trust.fell(now.ticks)
             self._agenda.put(("stream", account.name), now.ticks + self._stale_after, REST)
 
-    def _take_poll(self, account: Account, poll: PollAnswered, now: Now, touched: Touched) -> None:
+    def _take_pace(
+        self, account: Account, every: int, now: Now, touched: Touched, outcome: Outcome
+    ) -> None:
+        """Take how far apart polls come; beyond the usual, numbers stay fresh for longer."""
+        usual = every <= self._poll_interval
+        account.limit = self._stale_after if usual else max(self._stale_after, 3 * every)
+        touched.accounts[account] = None
+        stretched = account.limit > self._stale_after
+        self._news.paced(account.name, every, now, outcome, stretched=stretched)
+
+    def _take_poll(
+        self, account: Account, poll: PollAnswered, now: Now, touched: Touched, outcome: Outcome
+    ) -> None:
         trust = self._trust[account.name]
         sent = ticks_of(poll.at, now)
-        self.portfolio.answer(account, poll, sent, now.ticks, touched)
+        poll = self._scrutinised(account, poll, now, touched)
+        complete = self.portfolio.answer(account, poll, sent, now.ticks, touched)
+        self._news.polled(poll, now, touched, outcome, complete=complete)
         trust.polled(
             touched.unexplained,
             touched.drifted,
             sent=sent,
             ticks=now.ticks,
-            complete=poll.complete,
+            complete=complete,
         )
         self._agenda.put(("trust", account.name), trust.due(), REST)
+
+    def _scrutinised(
+        self, account: Account, poll: PollAnswered, now: Now, touched: Touched
+    ) -> PollAnswered:
+        """Take the polls of an account that cannot be watched for incomplete: it is not seen."""
+        name = account.name
+        if account.refused:
+            return replace(poll, complete=False)
+        if not looks_like_portfolio_margin(poll):
+            self._resembling.pop(name, None)
+            return poll
+        if now.ticks - self._resembling.setdefault(name, now.ticks) >= SURE_AFTER:
+            _refuse(account, PORTFOLIO_MARGIN, touched)
+        return replace(poll, complete=False)
 
     # ------------------------------------------------------------ what follows from data
 
@@ -332,7 +374,9 @@ class Engine:
 
     def _refresh(self, account: Account, now: Now, outcome: Outcome) -> None:
         """Note whether the account is fresh, and when that will have to be looked at again."""
-        fresh = account.first_poll_done and now.ticks < account.fresh_until()
+        fresh = (
+            account.first_poll_done and not account.refused and now.ticks < account.fresh_until()
+        )
         was_fresh = account.stale_since is None
         if fresh:
             account.stale_since = None
@@ -363,7 +407,7 @@ class Engine:
             case ("cooldown", str(name)):
                 self._teller.cooled(name, now, outcome)
             case ("stream", str(name)):
-                self._lose_stream(name, "no user data socket stands", now, outcome)
+                self._news.stream_lost(name, "no user data socket stands", now, outcome)
             case ("trust", str(name)):
                 self._suspect(name, now, outcome)
             case _:
@@ -378,9 +422,14 @@ class Engine:
         if verdict.why is not None:
             why = f"it did not tell what a poll found: {verdict.why}"
             outcome.requests.append(StreamDistrusted(name, why))
-            self._lose_stream(name, why, now, outcome)
+            self._news.stream_lost(name, why, now, outcome)
         self._agenda.put(("trust", name), self._trust[name].due(), REST)
 
-    def _lose_stream(self, name: str, why: str, now: Now, outcome: Outcome) -> None:
-        happening = Happening("stream_lost", Target(name), {"why": why})
-        self._teller.happen(happening, now, outcome)
+
+def _refuse(account: Account, why: str, touched: Touched) -> None:
+    """Believe nothing more of an account that we cannot judge; said once."""
+    if not account.refused:
+        touched.remarks.append(Remark("error", f"{account.name}: {why}", "accounts_refused"))
+    account.refused = why
+    account.first_poll_done = False
+    touched.accounts[account] = None

@@ -270,6 +270,7 @@ class PollAnswered:
         assets: None when that answer did not arrive.
         listed: The positions that `account.status` lists; None when that answer did not arrive.
         multi_assets: The asset mode; None when this poll does not tell.
+        beside: The positions that each further answer lists: v1, where it was asked beside v2.
     """
 
     account: str
@@ -282,6 +283,7 @@ class PollAnswered:
     listed: tuple[StatusRow, ...] | None = None
     totals: Totals | None = None
     multi_assets: bool | None = None
+    beside: tuple[tuple[StatusRow, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +355,19 @@ class Woke:
     """An instant came that the engine had asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadRefused:
+    """Edited files have a fault: the rules and channels of before go on."""
+
+    faults: str
+    """All of it as `check` says it, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The program is about to end: what is written only now and then is written now."""
+
+
 AccountEvent = (
     AccountStarted
     | AccountChanged
@@ -369,7 +384,9 @@ AccountEvent = (
     | BracketsRead
     | PollsPaced
 )
-WorldEvent = MarksChanged | AssetPricesRead | AddressBanned | ClockJumped | Woke
+WorldEvent = (
+    MarksChanged | AssetPricesRead | AddressBanned | ClockJumped | ReloadRefused | Woke | Stopping
+)
 Event = WorldEvent | AccountEvent
 
 

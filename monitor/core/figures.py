@@ -10,10 +10,13 @@ from decimal import Decimal
 from monitor.core.events import Now
 from monitor.core.freshness import NEVER
 from monitor.core.language.truth import ABSENT, Missing
+from monitor.core.language.units import Scope
 from monitor.core.liquidation import ZERO, distance
-from monitor.core.pools import Pool
+from monitor.core.pools import Pool, worth
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
+from monitor.core.stated import NOTHING
+from monitor.core.windows import Window
 
 INFINITE = Decimal("Infinity")
 
@@ -23,7 +26,17 @@ Figure = Decimal | str | int | Missing | None
 class View:
     """One target at one instant: what metrics are computed from."""
 
-    __slots__ = ("_figures", "_pool", "account", "asset", "gaps", "holding", "now")
+    __slots__ = (
+        "_figures",
+        "_pool",
+        "_stated",
+        "account",
+        "asset",
+        "doubts",
+        "gaps",
+        "holding",
+        "now",
+    )
 
     def __init__(
         self, account: Account, now: Now, *, holding: Holding | None = None, asset: str = ""
@@ -35,17 +48,36 @@ class View:
         self._pool: Pool | None = None
         self._figures: dict[str, Figure] = {}
         self.gaps = False
-        """Whether a figure that was asked for is unknown or has no meaning."""
+        """Whether a figure that was asked for is unknown, has no meaning, or is doubted."""
+        self._stated = account.stated(holding, self.asset) if account.staged else None
+        self.doubts = (self._stated or NOTHING).doubts
+        """Figures that count as aged whatever they rest on, as bits of `Rest`."""
 
     def figure(self, name: str, compute: "Callable[[View], Figure]") -> Figure:
         """Compute a metric, once for all the rules that read it."""
         figures = self._figures
         if name in figures:
             return figures[name]
-        figure = figures[name] = compute(self)
+        stated = self._stated
+        if stated is None:
+            figure = compute(self)
+        else:
+            figure = stated.figures[name] if name in stated.figures else compute(self)
+            self.gaps |= name in self.doubts
+        figures[name] = figure
         if figure is None or figure is ABSENT:
             self.gaps = True
         return figure
+
+    def doubt(self, name: str, bits: int) -> None:
+        """Let a figure count as aged, whatever it rests on."""
+        self.doubts = {**self.doubts, name: bits}
+        self.gaps = True
+
+    def window(self, scope: Scope, name: str, span: int) -> Window | None:
+        """Give the window over a metric's past; None where none is kept."""
+        of: Holding | str | None = self.holding if scope is Scope.POSITION else self.asset
+        return self.account.windows.get(of, {}).get((name, span))
 
     @property
     def held(self) -> Holding:
@@ -77,7 +109,7 @@ def balance_behind(view: View) -> Decimal | None:
     holding = view.held
     if holding.position.cross:
         return view.pool.margin_balance
-    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
+    return holding.isolated_margin
 
 
 def maintenance_on(view: View) -> Decimal | None:
@@ -132,14 +164,18 @@ def margin_room(view: View) -> Figure:
 
 def effective_leverage(view: View) -> Figure:
     """Compute notional / the margin balance behind the position."""
-    return settled(view.held.notional, balance_behind(view))
+    account, holding = view.account, view.held
+    notional = holding.notional
+    if account.multi_assets and holding.position.cross:
+        notional = worth(notional, account.prices.get(holding.position.margin_asset))
+    return settled(notional, balance_behind(view))
 
 
 def roi(view: View) -> Figure:
     """Compute unrealized PnL × leverage / notional."""
     holding = view.held
-    setting = view.account.leverages.get(holding.position.symbol)
-    if setting is None or holding.pnl is None or not holding.notional:
+    setting = view.figure("leverage", leverage)
+    if not isinstance(setting, Decimal) or holding.pnl is None or not holding.notional:
         return None
     return holding.pnl * setting / holding.notional
 
@@ -149,12 +185,12 @@ def isolated_margin(view: View) -> Figure:
     holding = view.held
     if holding.position.cross:
         return ABSENT
-    return None if holding.pnl is None else holding.position.isolated_wallet + holding.pnl
+    return holding.isolated_margin
 
 
 def leverage(view: View) -> Figure:
     """Give the leverage setting of the symbol."""
-    setting = view.account.leverages.get(view.held.position.symbol)
+    setting = view.account.settings.leverages.get(view.held.position.symbol)
     return None if setting is None else Decimal(setting)
 
 
@@ -166,15 +202,12 @@ def adl(view: View) -> Figure:
 
 def equity(view: View) -> Decimal | None:
     """Compute wallet balance + unrealized PnL of everything in the asset."""
-    pool = view.pool
-    if pool.wallet is None or pool.total_pnl is None:
-        return None
-    return pool.wallet + pool.total_pnl
+    return view.pool.equity
 
 
 def account_leverage(view: View) -> Figure:
     """Compute total notional / equity."""
-    return settled(view.pool.total_notional, equity(view))
+    return settled(view.pool.total_notional, view.pool.equity)
 
 
 # ---------------------------------------------------------------- ages

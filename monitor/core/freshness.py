@@ -36,13 +36,17 @@ class Rest(IntFlag):
     ALL_MARKS = 32
     """Marks of all positions in the pool's asset, isolated too."""
     SETTING = 64
-    """The leverage setting, confirmed by every complete poll."""
+    """The leverage setting, from when it was told or a poll bore it out."""
     RATES = 128
     """Maintenance rates of the pool's cross positions, which only polls bring."""
 
 
 MARKS = int(Rest.OWN_MARK | Rest.CROSS_MARKS | Rest.ALL_MARKS)
 """Inputs that are mark prices: a number whose mark is not fresh raises nothing."""
+
+
+HOLE = 256
+"""Beside the bits of `Rest`: a part of a window over the past was not seen."""
 
 
 class Stamps:

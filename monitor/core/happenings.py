@@ -1,13 +1,15 @@
 """Happenings: things that are told because they happened, without a level or an end.
 
 The first of a rule, kind and target is told at once; what repeats within the rule's cooldown is
-summed up in one notice when it ends. What the exchange tells twice (two sockets, TRADE_LITE and
-ORDER_TRADE_UPDATE) is known by an identity of its own and happens once.
+summed up in one notice when it ends: the last, with the amounts of all. What the exchange tells
+twice (two sockets, TRADE_LITE and ORDER_TRADE_UPDATE) is known by an identity of its own and
+happens once. Which messages mean what is `chronicle.py`.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from monitor.core.events import ForcedOrderSeen, MarginCalled, Now
 from monitor.core.notices import Target, TimerRecord
@@ -18,8 +20,11 @@ _REMEMBERED = 2_000
 """How many identities are kept; the exchange repeats itself within seconds."""
 
 KEPT_FOR = 86_400_000
-"""Milliseconds that a forced order is known across restarts: after a reconnect they are read again.
-"""
+"""Milliseconds that something is known to have happened, across restarts too: forced orders are
+read again after a reconnect."""
+
+Timers = dict[tuple[str, str], TimerRecord]
+"""What a turn wants remembered, by kind and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +34,39 @@ class Happening:
     kind: str
     target: Target
     details: Mapping[str, str] = field(default_factory=dict)
+    """Amounts as plain decimals; instants (`until`, `seen_by_poll_at`) in unix milliseconds."""
 
 
 class Known:
-    """Remembers what happened already."""
+    """Remembers what happened already, by identities that the exchange's messages give."""
 
     __slots__ = ("_seen",)
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[object, ...], None] = {}
+        self._seen: dict[str, int] = {}
 
-    def first(self, *identity: object) -> bool:
-        """Tell whether this is the first time; remembers it."""
-        if identity in self._seen:
+    def first(self, identity: tuple[str, ...], now: Now, timers: Timers) -> bool:
+        """Tell whether this is the first time; remembers it, and forgets what is old."""
+        key = json.dumps(identity)
+        if key in self._seen:
             return False
-        self._seen[identity] = None
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self._seen[key] = now.utc
+        timers["known", key] = TimerRecord("known", key, now.utc, 0, "")
+        while (oldest := next(iter(self._seen))) != key:
+            if len(self._seen) <= _REMEMBERED and now.utc - self._seen[oldest] < KEPT_FOR:
+                break
+            del self._seen[oldest]
+            timers["known", oldest] = TimerRecord("known", oldest, now.utc, 0, None)
         return True
+
+    def restore(self, records: Iterable[TimerRecord], now: Now, timers: Timers) -> None:
+        """Take up what an earlier run knew."""
+        known = (record for record in records if record.kind == "known")
+        for record in sorted(known, key=lambda record: record.saved):
+            if now.utc - record.saved >= KEPT_FOR:
+                timers["known", record.key] = record._replace(body=None)
+            else:
+                self._seen[record.key] = record.saved
 
 
 @dataclass(slots=True)
@@ -65,6 +85,14 @@ class Cooldown:
         """Its name in the store."""
         return cooldown_key(self.rule, self.happening)
 
+    def add(self, happening: Happening) -> None:
+        """Take a repeat: it is what is told, with the amounts of all that wait."""
+        details = dict(happening.details)
+        if self.waiting:
+            _sum_up(self.happening.details, details)
+        self.waiting += 1
+        self.happening = replace(happening, details=details)
+
     def record(self, rule: Rule, now: Now) -> TimerRecord:
         """Write down what must survive a restart."""
         body = json.dumps(
@@ -78,6 +106,17 @@ class Cooldown:
         )
         elapsed = rule.cooldown - (self.ends - now.ticks)
         return TimerRecord("cooldown", self.key, now.utc, elapsed, body)
+
+
+def _sum_up(before: Mapping[str, str], details: dict[str, str]) -> None:
+    """Add to money that moved what moved before it; with an unknown part the sum is unknown."""
+    if "amount" in before and "amount" in details:
+        total = Decimal(before["amount"]) + Decimal(details["amount"])
+        details["amount"] = f"{total:f}"
+    else:
+        details.pop("amount", None)
+    if before.get("symbol") != details.get("symbol"):
+        details.pop("symbol", None)
 
 
 def cooldown_key(rule: str, happening: Happening) -> str:
@@ -96,33 +135,14 @@ def restore_cooldown(record: TimerRecord, rules: Mapping[str, Rule], now: Now) -
     return Cooldown(rule.name, happening, now.ticks + rule.cooldown - elapsed, saved["waiting"])
 
 
-def forced_identity(event: ForcedOrderSeen) -> tuple[str, ...]:
-    """Name a forced order, however it is seen."""
-    return ("forced", event.account, event.symbol, str(event.order_id))
+# ------------------------------------------------------------ what the exchange does by force
 
 
-def forced_record(event: ForcedOrderSeen, now: Now) -> TimerRecord:
-    """Write down that a forced order is known."""
-    return TimerRecord("known", json.dumps(forced_identity(event)), now.utc, 0, "")
-
-
-def restore_known(records: Iterable[TimerRecord], now: Now) -> tuple[Known, list[TimerRecord]]:
-    """Take up what an earlier run knew; also returns the records to be forgotten."""
-    known, forgotten = Known(), []
-    for record in sorted(records, key=lambda record: record.saved):
-        if record.kind != "known":
-            continue
-        if now.utc - record.saved >= KEPT_FOR:
-            forgotten.append(record._replace(body=None))
-        else:
-            known.first(*json.loads(record.key))
-    return known, forgotten
-
-
-def called(event: MarginCalled, known: Known) -> Iterator[Happening]:
+def called(event: MarginCalled, known: Known, now: Now, timers: Timers) -> Iterator[Happening]:
     """Tell the positions of a margin call that were not called by this event before."""
     for row in event.positions:
-        if not known.first("margin_call", event.account, event.time, row.symbol, row.position_side):
+        which = "margin_call", event.account, str(event.time), row.symbol, row.position_side
+        if not known.first(which, now, timers):
             continue
         side = "long" if row.quantity > 0 else "short"
         details = {
@@ -135,10 +155,13 @@ def called(event: MarginCalled, known: Known) -> Iterator[Happening]:
         yield Happening("margin_call", target, details)
 
 
-def forced(account: Account, event: ForcedOrderSeen, known: Known) -> Happening | None:
-    """Tell a forced order the first time that it is seen; None after that."""
-    if not known.first(*forced_identity(event)):
-        return None
+def forced(
+    account: Account, event: ForcedOrderSeen, known: Known, now: Now, timers: Timers
+) -> Iterator[Happening]:
+    """Tell a forced order the first time that it is seen."""
+    which = event.happening, event.account, event.symbol, str(event.order_id)
+    if not known.first(which, now, timers):
+        return
     side = "long" if event.order_side == "SELL" else "short"
     position_side = event.position_side
     if position_side is None:
@@ -154,5 +177,7 @@ def forced(account: Account, event: ForcedOrderSeen, known: Known) -> Happening 
         "price": str(event.price),
         "order_id": str(event.order_id),
     }
+    if event.polled_at is not None:
+        details["seen_by_poll_at"] = str(event.polled_at)
     target = Target(event.account, event.symbol, position_side, side)
-    return Happening(event.happening, target, details)
+    yield Happening(event.happening, target, details)

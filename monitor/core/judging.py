@@ -12,11 +12,12 @@ from decimal import Decimal
 
 from monitor.core.alerts import Alert
 from monitor.core.events import Now
-from monitor.core.freshness import ALWAYS, MARKS, NEVER, Rest, Stamps
+from monitor.core.freshness import ALWAYS, HOLE, MARKS, NEVER, Rest, Stamps
 from monitor.core.language.compile import Condition
 from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
 from monitor.core.language.units import Scope, Unit
-from monitor.core.metrics import AGE_BASES, METRICS, Figure, Metric, View, metrics_of
+from monitor.core.lookback import metric_named, next_change
+from monitor.core.metrics import AGE_BASES, Figure, Metric, View, metrics_of
 from monitor.core.notices import Grade, Reading, Target
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
@@ -44,6 +45,10 @@ class Sight:
         """Tell what a metric rests on for this target."""
         return int(metric.rests_cross if self.cross else metric.rests)
 
+    def aged_in(self, metric: Metric) -> int:
+        """Tell the bits of what a metric rests on that are aged or unknown."""
+        return self.rests(metric) & self.aged | self.view.doubts.get(metric.name, 0)
+
 
 def look(view: View, forget_after: int) -> Sight:
     """Look at a target: collect the instants of its inputs and grade them."""
@@ -65,6 +70,7 @@ class Judge:
         "_figures",
         "ages",
         "levels",
+        "looking_back",
         "metrics",
         "reads_account",
         "reads_pool",
@@ -76,7 +82,8 @@ class Judge:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         names = dict.fromkeys(name for level in rule.levels for name in level.condition.reads)
-        self.metrics = tuple(METRICS[name] for name in names)
+        self.metrics = tuple(map(metric_named, names))
+        self.looking_back = tuple(metric for metric in self.metrics if metric.history is not None)
         order = {name: place for place, name in enumerate(names)}
 
         def places(condition: Condition) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ class Judge:
         if not view.gaps and not sight.aged & (self.rests_cross if sight.cross else self.rests):
             return [self._decide(level, figures, relaxed=relaxed) for level in self.levels]
         values = [
-            _value(figure, sight, metric, relaxed=relaxed)
+            trusted(figure, sight, metric, relaxed=relaxed)
             for figure, metric in zip(figures, self.metrics, strict=True)
         ]
         found = []
@@ -156,9 +163,13 @@ class Judge:
         except ArithmeticError:
             return condition.possible(*arguments)
 
-    def next_age(self, view: View) -> int | None:
-        """Tell the next instant at which an age crosses a literal; None where none will."""
+    def next_by_time(self, view: View) -> int | None:
+        """Tell the next instant at which an age crosses a literal, or a window moves on."""
         nearest: int | None = None
+        for metric in self.looking_back:
+            change = next_change(view, metric)
+            if change is not None and (nearest is None or change < nearest):
+                nearest = change
         for name, thresholds in self.ages:
             base = AGE_BASES[name](view)
             if base is None:
@@ -181,13 +192,13 @@ def _thresholds(rule: Rule) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple((name, tuple(sorted(values))) for name, values in found.items())
 
 
-def _value(figure: Figure, sight: Sight, metric: Metric, *, relaxed: bool) -> Value:
+def trusted(figure: Figure, sight: Sight, metric: Metric, *, relaxed: bool) -> Value:
     """Turn a figure into what three-valued logic takes, by how far it may be trusted."""
     if figure is ABSENT:
         return ABSENT
-    rests = sight.rests(metric)
-    doubted = sight.aged if relaxed else sight.unknown | (sight.aged & MARKS)
-    if figure is None or rests & doubted:
+    aged = sight.aged_in(metric)
+    doubted = aged if relaxed else aged & MARKS | sight.rests(metric) & sight.unknown
+    if figure is None or doubted:
         return UNKNOWN
     return figure
 
@@ -216,17 +227,19 @@ def readings(sight: Sight, scope: Scope) -> Iterator[tuple[str, Reading]]:
 
 def reading(sight: Sight, metric: Metric) -> Reading:
     """Read one metric: its value, how far it may be trusted, how old it is."""
-    figure = metric.compute(sight.view)
+    figure = sight.view.figure(metric.name, metric.compute)
     if figure is ABSENT:
         return Reading(Grade.ABSENT)
-    value: Decimal | str | int | None = figure  # type: ignore[assignment]  # as in `_value`
+    value: Decimal | str | int | None = figure  # type: ignore[assignment]  # as in `trusted`
     rests = sight.rests(metric)
     age = age_of(sight, rests)
     if value is None or rests & sight.unknown:
         return Reading(Grade.UNKNOWN, value, age)
     if metric.name == "liquidation_price" and value in _NO_PRICE:
         return Reading(Grade.ABSENT)
-    return Reading(Grade.AGED if rests & sight.aged else Grade.FRESH, value, age)
+    aged = sight.aged_in(metric)
+    # What is in doubt for a hole in its past alone is no older for it.
+    return Reading(Grade.AGED if aged else Grade.FRESH, value, None if aged == HOLE else age)
 
 
 def age_of(sight: Sight, rests: int) -> int | None:

@@ -8,7 +8,9 @@ Rules of this file:
 - A poll may be older than an event that arrived while it was under way. `seq` tells: such a row
   gives everything but quantity, entry, margin type and isolated wallet, and another poll is asked.
 - A row that shows an older state than an event did is asked again; the second answer is believed.
-- Only two complete polls in a row, both without it in both answers, close a position. Nothing else
+- A poll whose answers contradict each other about what is held is not complete. What they show is
+  taken, doubted where they differ (`contradictions.py`).
+- Only two complete polls in a row, both without it in all answers, close a position. Nothing else
   that is merely missing does.
 
 It does not judge, tell anyone, or keep time: `apply` returns what it touched and what it wants.
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.core import balances, rows
 from monitor.core.carrying import rebase
+from monitor.core.contradictions import Contradiction, contradiction, named
 from monitor.core.events import (
     AccountChanged,
     AssetModeChanged,
@@ -59,6 +62,8 @@ class Touched:
     """What a poll changed and no event told, by key, in words: quantity, entry, margin type."""
     drifted: dict[str, str] = field(default_factory=dict)
     """Balances and leverages that a poll changed and no event told, by key."""
+    settings: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """Settings that a poll changed: symbol, `leverage` or `margin_type`, before, after."""
 
 
 def ticks_of(at: int, now: Now) -> int:
@@ -76,6 +81,8 @@ class Portfolio:
         self.streamed: dict[str, int] = {}
         """When the last streamed mark of each symbol was true, in ticks."""
         self.by_symbol: dict[str, dict[Holding, None]] = {}
+        self._skews: dict[str, int] = {}
+        """Per account: the exchange's stamps minus our clock, by the last event."""
 
     # ------------------------------------------------------------ marks
 
@@ -92,13 +99,23 @@ class Portfolio:
         if mark.price <= 0 or (known is not None and mark.at < known.at):
             return
         self.marks[symbol] = mark
+        price, at = mark
         for holding in self.by_symbol.get(symbol, ()):
-            holding.move(*mark)
+            # As `Holding.move`, whose call would cost as much as all the rest.
+            holding.mark_price = price
+            holding.mark_at = at
             account = holding.account
-            asset = account.pool_of(holding.position)
-            account.forget_pool(asset)
-            touched.holdings[holding] = None
-            touched.pools[account, asset] = None
+            account.moved = True
+            if account.calm and holding.low <= price <= holding.high:
+                continue
+            if account.calm:
+                account.calm = False
+                moved: Iterable[Holding] = account.holdings.values()
+            else:
+                moved = (holding,)
+            for each in moved:
+                touched.holdings[each] = None
+                touched.pools[account, account.pool_of(each.position)] = None
 
     def age_marks(self, instant: int) -> None:
         """Let every mark be as old as an instant at least."""
@@ -109,6 +126,7 @@ class Portfolio:
 
     def change(self, account: Account, event: AccountChanged, at: int, touched: Touched) -> None:
         """Apply an ACCOUNT_UPDATE: all its rows at once."""
+        self._skews[account.name] = event.time - event.at
         for balance in event.balances:
             balances.merge_balance(account, balance, event, at)
         for row in event.positions:
@@ -120,6 +138,8 @@ class Portfolio:
         self, account: Account, row: PositionRow, event: AccountChanged, at: int, touched: Touched
     ) -> None:
         key = row.symbol, row.position_side
+        if row.margin_type is not None:
+            balances.take_margin_type(account, row.symbol, row.margin_type, event)
         state = account.keys.setdefault(key, KeyState())
         if not state.take(event.time, event.seq):
             return
@@ -127,7 +147,7 @@ class Portfolio:
             self._close(account, key, touched)
             return
         before = account.holdings.get(key)
-        position = rows.from_event(account, row, before.position if before else None, at)
+        position = rows.from_event(account, row, event, before.position if before else None, at)
         account.standing.pop(account.group_of(position), None)
         self._put(account, position, at, touched)
         if account.group_of(position) not in account.bases and position.rate is not None:
@@ -137,11 +157,14 @@ class Portfolio:
             if basis is not None:
                 account.bases[account.group_of(position)] = basis
 
-    def set_leverage(self, account: Account, event: LeverageChanged, touched: Touched) -> None:
+    def set_leverage(
+        self, account: Account, event: LeverageChanged, at: int, touched: Touched
+    ) -> None:
         """Apply a new leverage setting."""
-        state = account.leverage_keys.setdefault(event.symbol, KeyState())
+        state = account.settings.leverage_keys.setdefault(event.symbol, KeyState())
         if state.take(event.time, event.seq):
-            account.leverages[event.symbol] = event.leverage
+            account.settings.leverages[event.symbol] = event.leverage
+            account.settings.leverage_at[event.symbol] = at
             touched.accounts[account] = None
 
     def set_mode(self, account: Account, event: AssetModeChanged, touched: Touched) -> None:
@@ -154,7 +177,7 @@ class Portfolio:
 
     def answer(
         self, account: Account, poll: PollAnswered, at: int, now_ticks: int, touched: Touched
-    ) -> None:
+    ) -> bool:
         """Apply all that one poll answered.
 
         Args:
@@ -163,29 +186,37 @@ class Portfolio:
             at: When it was sent, in ticks.
             now_ticks: Now; what has to be asked again is asked a little after it.
             touched: Where everything that follows is noted.
+
+        Returns:
+            Whether it counts as complete.
         """
-        if balances.denies_itself(account, poll):
+        whole, against = poll.complete, contradiction(account, poll)
+        if against is not None:
             poll = replace(poll, complete=False)
-            said = "lists no position, though there are balances that tell of some"
-            text = f"{account.name}: a poll {said}; it is not believed"
-            touched.remarks.append(Remark("warning", text, "polls_doubted"))
         compare = account.first_poll_done
         again = balances.merge_mode(account, poll)
         again |= balances.merge_assets(account, poll, at, touched.drifted, compare=compare)
-        again |= balances.merge_settings(account, poll, touched.drifted, compare=compare)
+        doubtful = balances.merge_settings(account, poll, at, touched, compare=compare)
         for row in poll.positions or ():
             again |= self._merge_poll_row(account, row, poll, at, touched, compare=compare)
         again |= self._find_gone(account, poll, at, touched)
+        if whole:
+            again |= self._weigh(account, poll, against, touched)
         if poll.complete:
             account.polled_at = max(account.polled_at, at)
             account.first_poll_done = True
+        if balances.doubt_mode(account, poll):
+            text = f"{account.name}: a poll's totals are of another asset mode than told; asking"
+            touched.remarks.append(Remark("warning", text, "modes_doubted"))
+            touched.polls.append(PollWanted(account.name, now_ticks, full=True))
         balances.merge_totals(account, poll, at)
         account.forget_pools()
         touched.remarks.extend(rebase(account, poll))
         account.forget_pools()
         touched.accounts[account] = None
-        if again:
-            touched.polls.append(PollWanted(account.name, now_ticks + ASK_AGAIN))
+        if again or doubtful:
+            touched.polls.append(PollWanted(account.name, now_ticks + ASK_AGAIN, full=doubtful))
+        return poll.complete
 
     def _merge_poll_row(
         self,
@@ -210,12 +241,13 @@ class Portfolio:
                 self._put(account, rows.with_polled(before, row, at), at, touched)
             return True
         quantity = before.quantity if before else ZERO
-        if row.updated < state.changed_at and row.quantity != quantity and not state.contradicted:
+        older = row.updated < state.changed_at and row.quantity != quantity
+        if older and not state.contradicted:
             state.contradicted = True
             self._doubt(holding, touched)
             return True
-        state.contradicted = False
-        state.changed_at = max(state.changed_at, row.updated)
+        state.believe(row.updated, older=older)
+        rows.confirm_leverage(account, row, at)
         if not row.quantity:
             return False  # gone or never there: `_find_gone` decides
         position = rows.from_poll(account, row, before, at)
@@ -228,26 +260,49 @@ class Portfolio:
         """Doubt, and at the second time close, what a complete poll no longer names."""
         if not poll.complete or poll.positions is None or poll.listed is None:
             return False
-        there = {(row.symbol, row.position_side) for row in poll.positions if row.quantity}
-        listed = {(row.symbol, row.position_side) for row in poll.listed if row.quantity}
-        account.named, account.named_at = frozenset(there | listed), at
+        account.named, account.named_at = named(poll), at
         again = False
         for key, holding in list(account.holdings.items()):
             state = account.keys[key]
             if key in account.named or state.seq > poll.after:
                 state.gone = False
-                if key not in there and state.seq <= poll.after:
-                    # One answer has it and the other has not: ask again, once.
-                    again |= self._doubt(holding, touched)
             elif state.gone:
                 position = holding.position
                 said = f"{position.symbol} {position.side}: gone"
                 touched.unexplained["/".join(key)] = said
                 self._close(account, key, touched)
+                if account.name in self._skews:
+                    # What events tell of the time before the first of the two answers is over.
+                    past = poll.at - ASK_AGAIN + self._skews[account.name]
+                    state.changed_at = max(state.changed_at, past)
             else:
                 state.gone = again = True
                 self._doubt(holding, touched)
         return again
+
+    def _weigh(
+        self, account: Account, poll: PollAnswered, against: Contradiction | None, touched: Touched
+    ) -> bool:
+        """Take what a poll's answers do not agree on; returns whether to ask again, once."""
+        before, account.contradiction = account.contradiction, against.said if against else ""
+        disputed = against.keys if against else frozenset()
+        account.unseen = disputed.difference(account.holdings)
+        if against is None:
+            if before:
+                text = f"{account.name}: the answers of a poll agree again"
+                touched.remarks.append(Remark("info", text))
+            return False
+        account.named |= named(poll)
+        for key in named(poll) & account.keys.keys():
+            account.keys[key].gone = False
+        for key in disputed & account.holdings.keys():
+            holding = account.holdings[key]
+            holding.position = replace(holding.position, doubted=True)
+            touched.holdings[holding] = None
+        text = f"{account.name}: a poll is not believed, its answers contradict each other: "
+        level = "debug" if before else "warning"
+        touched.remarks.append(Remark(level, text + against.said, "polls_doubted"))
+        return not before
 
     def _doubt(self, holding: Holding | None, touched: Touched) -> bool:
         """Take what a poll says otherwise for aged; returns whether that is new."""
@@ -280,13 +335,13 @@ class Portfolio:
         touched.holdings[holding] = None
 
     def _open(self, account: Account, position: Position, at: int, touched: Touched) -> Holding:
-        holding = account.holdings[position.key] = Holding(account, position, at)
+        holding = account.holdings[position.key] = account.new_holding(position, at)
         self.by_symbol.setdefault(position.symbol, {})[holding] = None
         mark = self.marks.get(position.symbol)
         if mark is not None:
             holding.mark_price, holding.mark_at = mark
         touched.opened.append(holding)
-        if position.symbol not in account.leverages:
+        if position.symbol not in account.settings.leverages:
             touched.polls.append(PollWanted(account.name, at, full=True))
         return holding
 

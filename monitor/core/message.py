@@ -1,47 +1,64 @@
 """Notices → title and body, given now and a time zone; and the JSON line of a notice.
 
 A message says what, where, the numbers that decided and how old they are, what the level was, when
-it began, and its number. Formatting never fails at run time: an unknown number says so whatever the
-template asks for, an absent or infinite one is "none".
+it began, what to do, and its number:
+
+    CRITICAL: BTCUSDT long (main): margin-room
+      margin room 19.9 %: critical, was warning (margin_room < 20%)
+      liquidation distance 2.2 %, mark price 55,416.5, liquidation price 54,216.9, ...
+      what to do: docs/rules/margin-room.md
+      #7 · 2026-01-02 03:09:02 UTC · since 03:04:13 · numbers 0.4 s old
+
+A rule's own message comes first, then the number that decided: that much a locked phone shows. The
+title has the severity and the target first, and the last line is never cut (`notify`).
 """
 
-import string
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from monitor.core.blindness import why
+from monitor.core.formats import Style, clock, clock_after, phrase, show, span
 from monitor.core.language.units import Scope, Unit
-from monitor.core.metrics import METRICS
+from monitor.core.lookback import metric_named, names_in
 from monitor.core.notices import Grade, Notice, Reading, Target
 from monitor.core.rules import Rule, Severity
+from monitor.core.saying import headline, sentences, where
+from monitor.core.template import FACTS, fields, fill
+
+__all__ = ("Message", "as_json", "compose", "instant", "show", "span")
 
 LATE_AFTER = 60_000
 """Milliseconds after which a message says how late it comes."""
 
+LONGEST_TITLE = 250
+
 _SHOWN = {
     Scope.POSITION: (
+        "liquidation_distance",
         "mark_price",
         "liquidation_price",
-        "liquidation_distance",
         "margin_room",
         "effective_leverage",
+        "notional",
         "unrealized_pnl",
         "roi",
         "position_margin_ratio",
     ),
-    Scope.POOL: ("margin_ratio", "margin_balance", "total_unrealized_pnl", "account_leverage"),
+    Scope.POOL: (
+        "margin_ratio",
+        "margin_balance",
+        "maintenance_margin",
+        "available_balance",
+        "total_unrealized_pnl",
+        "account_leverage",
+    ),
     Scope.ACCOUNT: ("data_age",),
 }
-"""The numbers that a message shows of a target, besides those of its condition."""
+"""The numbers that a message shows of a target, besides those that decided."""
 
-_HAPPENED = {
-    "liquidation": "the exchange is liquidating this position",
-    "adl": "the exchange is closing this position by auto-deleveraging",
-    "margin_call": "margin call from the exchange",
-    "stream_lost": "the user data stream is lost; changes are seen by polls only",
-    "key_rejected": "the exchange rejects the API key; this account is not watched",
-}
+_SETTINGS = frozenset({"leverage", "quantity", "entry_price", "position_count", "adl"})
+"""Numbers that a condition mostly narrows a rule by; others that decide are named before them."""
 
 _ENDED = {
     "recovered": "recovered",
@@ -52,6 +69,7 @@ _ENDED = {
     "no_longer_applies": "the rule no longer applies to it",
     "account_removed": "the account was removed from the configuration",
 }
+_OF = {Scope.POSITION: "position", Scope.POOL: "balances", Scope.ACCOUNT: "account"}
 
 
 class Message(NamedTuple):
@@ -61,117 +79,14 @@ class Message(NamedTuple):
     body: str
 
 
-# ---------------------------------------------------------------- values
-
-
-def span(milliseconds: int) -> str:
-    """Write a duration in the largest unit that suits it: 0.4 s, 48 s, 8 min, 3 h, 2 d."""
-    seconds = milliseconds / 1000
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172_800:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86_400:.0f} d"
-
-
-def _plain(value: Decimal, unit: Unit) -> str:
-    """Write a finite number for a reader, by its unit."""
-    if unit is Unit.RATIO:
-        return f"{value * 100:.1f} %"
-    if unit is Unit.MULTIPLE:
-        return f"{value:.1f}x"
-    if unit is Unit.MONEY:
-        return f"{value:,.2f}"
-    if unit is Unit.PRICE:
-        # Seven significant digits tell prices of any size apart; the wire has up to eight more.
-        digits = max(0, min(8, 6 - value.adjusted())) if value else 0
-        text = f"{value:,.{digits}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _said(value: Decimal | str | int, unit: Unit) -> str:
-    if isinstance(value, str):
-        return value
-    if unit is Unit.DURATION:
-        return span(int(value))
-    number = Decimal(value)
-    return _plain(number, unit) if number.is_finite() else "none"
-
-
-def show(name: str, reading: Reading) -> str:
-    """Write a reading for a reader, with its doubt."""
-    unit = METRICS[name].unit
-    if reading.grade is Grade.ABSENT:
-        return "none"
-    if reading.grade is Grade.UNKNOWN:
-        if reading.value is None or reading.age is None:
-            return "unknown"
-        return f"unknown ({_said(reading.value, unit)} {span(reading.age)} ago)"
-    if reading.value is None:
-        return "unknown"
-    text = _said(reading.value, unit)
-    if reading.grade is Grade.AGED and reading.age is not None:
-        return f"{text} ({span(reading.age)} ago)"
-    return text
-
-
-class _Template(string.Formatter):
-    """Fields are names only: no attribute, no index, nothing to reach."""
-
-    def __init__(self, notice: Notice, plain: Mapping[str, str]) -> None:
-        self._notice = notice
-        self._plain = plain
-
-    def get_field(
-        self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[Any, str]:
-        del args, kwargs
-        return field_name, field_name
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        name = str(value)
-        reading = self._notice.values.get(name)
-        if reading is None:
-            return self._plain.get(name, "unknown")
-        number = reading.value
-        if format_spec and reading.grade in {Grade.FRESH, Grade.AGED} and number is not None:
-            unit = METRICS[name].unit
-            try:
-                if unit is Unit.DURATION:
-                    return format(Decimal(number) / 1000, format_spec)
-                if isinstance(number, Decimal) and not number.is_finite():
-                    return "none"
-                return format(number, format_spec)
-            except (ValueError, TypeError, ArithmeticError):
-                return show(name, reading)
-        return show(name, reading)
-
-
-def render_template(template: str, notice: Notice) -> str:
-    """Fill a rule's own message; checked when the rule was loaded, so it cannot fail here."""
-    plain = {
-        "rule": notice.rule,
-        "severity": notice.severity.word,
-        "condition": notice.condition or "",
-        **notice.target._asdict(),
-    }
-    try:
-        return _Template(notice, plain).vformat(template, (), {})
-    except ValueError:  # not a template at all; a message as it was written beats none
-        return template
-
-
-# ---------------------------------------------------------------- messages
-
-
 def compose(
-    notice: Notice, rule: Rule | None, *, now_utc: int, zone: tzinfo, attempt: int = 1
+    notice: Notice,
+    rule: Rule | None,
+    *,
+    now_utc: int,
+    zone: tzinfo,
+    attempt: int = 1,
+    price_digits: int | None = None,
 ) -> Message:
     """Make the text of a notice, as it is true now.
 
@@ -181,17 +96,39 @@ def compose(
         now_utc: Unix milliseconds, to tell how late the message comes.
         zone: Of the times in the text.
         attempt: 2 and up: this notice may have been received before.
+        price_digits: Digits after the point of the symbol's prices on the exchange; None where
+            they are not known.
     """
-    lines = _happened(notice) if notice.kind == "happened" else _level(notice, rule)
+    style = Style.of(notice.values, price_digits)
+    lines = []
+    if rule is not None and rule.message and _has_numbers_for(rule.message, notice):
+        lines.append(fill(rule.message, notice, zone, style))
+    if notice.kind == "happened":
+        lines += sentences(notice, zone, style)
+    else:
+        lines += _level(notice, rule, zone, style)
     if rule is not None and rule.runbook:
-        lines.append(rule.runbook)
+        lines.append(f"what to do: {rule.runbook}")
     lines.append(_footer(notice, now_utc, zone, attempt))
     return Message(_title(notice), "\n".join(lines))
 
 
+def _has_numbers_for(template: str, notice: Notice) -> bool:
+    """Tell whether a message can say what it is about; the end of a position has no numbers."""
+    read = (name for name in fields(template) if name not in FACTS)
+    return bool(notice.values) or all(map(_textual, read))
+
+
+def _textual(name: str) -> bool:
+    return metric_named(name).unit is Unit.TEXT
+
+
 def _title(notice: Notice) -> str:
-    what = notice.happening or notice.rule
-    return f"{_flag(notice)}: {where(notice.target)}: {what.replace('_', ' ')}"
+    if notice.kind == "happened":
+        text = f"{_flag(notice)}: {headline(notice)}"
+    else:
+        text = f"{_flag(notice)}: {where(notice.target)}: {notice.rule.replace('_', ' ')}"
+    return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
 
 
 def _flag(notice: Notice) -> str:
@@ -204,62 +141,97 @@ def _flag(notice: Notice) -> str:
     return notice.severity.word.upper()
 
 
-def where(target: Target) -> str:
-    """Name a target for a reader: "BTCUSDT long (main)"."""
-    if target.symbol:
-        hedge = "" if target.position_side in {"", "BOTH"} else " leg"
-        return f"{target.symbol} {target.side}{hedge} ({target.account})"
-    return f"{target.asset} ({target.account})" if target.asset else target.account
+# ---------------------------------------------------------------- levels
 
 
-def _level(notice: Notice, rule: Rule | None) -> list[str]:
-    lines = []
-    if rule is not None and rule.message:
-        lines.append(render_template(rule.message, notice))
-    if notice.kind == "resolved":
-        was = notice.previous.word if notice.previous else "firing"
-        why = _ENDED.get(notice.reason or "", notice.reason or "")
-        lines.append(f"{notice.rule}: {why}; was {was}, at worst {notice.severity.word}")
-    else:
-        lines.append(_change(notice))
-    numbers = _numbers(notice, rule)
+def _level(notice: Notice, rule: Rule | None, zone: tzinfo, style: Style) -> list[str]:
+    decided = _decided(notice)
+    lead = ", ".join(phrase(name, notice.values[name], style) for name in decided)
+    lines = [f"{lead or notice.rule}: {_change(notice)}"]
+    reasons = why(notice.details, notice.at, zone)
+    if reasons:
+        lines.append(f"why: {reasons}")
+    others = _others(notice, rule, decided)
+    numbers = [phrase(name, notice.values[name], style) for name in others]
     if numbers:
-        lines.append(numbers)
-    if notice.data_age is not None and _is_doubtful(notice, rule):
-        lines.append(f"position as of {span(notice.data_age)} ago: the data is not fresh")
+        # A position without a liquidation price has no distance from it: that is said once.
+        lines.append(", ".join(text for text in dict.fromkeys(numbers) if text not in lead))
+    if notice.data_age is not None and _is_doubtful(notice):
+        whose = _OF[_scope(notice.target)]
+        lines.append(f"{whose} as of {span(notice.data_age)} ago: the data is not fresh")
     return lines
 
 
-def _is_doubtful(notice: Notice, rule: Rule | None) -> bool:
-    """Whether a number that decided was aged; without the rule, whether any number was."""
-    levels = rule.levels if rule is not None else ()
-    decided = {name for level in levels for name in level.condition.reads} or set(notice.values)
-    return any(
-        reading.grade is Grade.AGED for name, reading in notice.values.items() if name in decided
+def _decided(notice: Notice) -> list[str]:
+    """Name the numbers that the condition of this level reads, the telling ones first."""
+    words = dict.fromkeys(names_in(notice.condition or ""))
+    read = [name for name in words if not _textual(name)]
+    shown = [name for name in read if _is_worth_saying(name, notice)]
+    return sorted(shown, key=lambda name: name in _SETTINGS)
+
+
+def _is_worth_saying(name: str, notice: Notice) -> bool:
+    reading = notice.values.get(name)
+    return reading is not None and (
+        reading.grade is not Grade.ABSENT or name == "liquidation_price"
     )
 
 
-def _change(notice: Notice) -> str:
-    condition = f": {notice.condition}" if notice.condition else ""
-    was = notice.previous
-    if notice.kind in {"fired", "reminder"} or was is None or was is Severity.NONE:
-        return f"{notice.rule} is {notice.severity.word}{condition}"
-    return f"{notice.rule} went from {was.word} to {notice.severity.word}{condition}"
-
-
-def _numbers(notice: Notice, rule: Rule | None) -> str:
+def _others(notice: Notice, rule: Rule | None, decided: list[str]) -> list[str]:
+    """Name the other numbers of the target: those of the rule's other levels, then the usual."""
     names: dict[str, None] = {}
     for level in rule.levels if rule is not None else ():
         names.update(dict.fromkeys(level.condition.reads))
     names.update(dict.fromkeys(_SHOWN[_scope(notice.target)]))
-    parts = []
-    for name in names:
-        reading = notice.values.get(name)
-        if reading is None or reading.grade is Grade.ABSENT:
-            continue
-        if METRICS[name].unit is not Unit.TEXT:
-            parts.append(f"{name.replace('_', ' ')} {show(name, reading)}")
-    return ", ".join(parts)
+    return [
+        name
+        for name in names
+        if name not in decided and not _textual(name) and _is_worth_saying(name, notice)
+    ]
+
+
+def _is_doubtful(notice: Notice) -> bool:
+    """Whether a number that decided was aged; where that is not known, whether any was."""
+    decided = [notice.values[name] for name in _decided(notice) or notice.values]
+    return any(each.grade is Grade.AGED and each.age is not None for each in decided)
+
+
+def _change(notice: Notice) -> str:
+    """Say how the level changed, and by which condition."""
+    if notice.kind == "resolved":
+        return _end(notice)
+    level, was = notice.severity.word, notice.previous or Severity.NONE
+    cause = _cause(notice)
+    behind = f" ({cause})" if cause else ""
+    if notice.kind == "reminder":
+        return f"still {level}{_after(notice)}{behind}"
+    return f"{level}, was {was.word}{behind}" if was is not Severity.NONE else f"{level}{behind}"
+
+
+def _cause(notice: Notice) -> str:
+    """Say what made the level what it is."""
+    if notice.kind != "eased":
+        return notice.condition or ""
+    # The condition is that of the level that ended.
+    lapsed = notice.reason == "recovered" and notice.condition
+    return f"no longer {notice.condition}" if lapsed else _reason(notice)
+
+
+def _end(notice: Notice) -> str:
+    was = notice.previous.word if notice.previous else "firing"
+    worst = "" if notice.severity.word == was else f", at worst {notice.severity.word}"
+    return f"{_reason(notice)}{_after(notice)}; was {was}{worst}"
+
+
+def _reason(notice: Notice) -> str:
+    return _ENDED.get(notice.reason or "", notice.reason or "")
+
+
+def _after(notice: Notice) -> str:
+    """Say how long the alert has stood, or stood."""
+    if notice.since is None or notice.since >= notice.at:
+        return ""
+    return f" after {span(notice.at - notice.since)}"
 
 
 def _scope(target: Target) -> Scope:
@@ -269,34 +241,17 @@ def _scope(target: Target) -> Scope:
     return Scope.POOL if target.asset else Scope.ACCOUNT
 
 
-def _happened(notice: Notice) -> list[str]:
-    lines = [_HAPPENED.get(notice.happening or "", notice.happening or "")]
-    if notice.count is not None and notice.count > 1:
-        lines[0] += f" ({notice.count} times)"
-    if notice.details:
-        lines.append(", ".join(_detail(name, value) for name, value in notice.details.items()))
-    return lines
-
-
-def _detail(name: str, value: str) -> str:
-    """Write one thing that the exchange said; a sentence needs no name before it."""
-    return value if name in {"why", "message"} else f"{name.replace('_', ' ')} {value}"
-
-
 def _footer(notice: Notice, now_utc: int, zone: tzinfo, attempt: int) -> str:
     parts = [f"#{notice.number}", clock(notice.at, zone)]
     if notice.since is not None and notice.since != notice.at:
-        parts.append(f"since {clock(notice.since, zone)}")
+        parts.append(f"since {clock_after(notice.since, notice.at, zone)}")
+    if notice.data_age is not None and not _is_doubtful(notice):
+        parts.append(f"numbers {span(notice.data_age)} old")
     if now_utc - notice.at >= LATE_AFTER:
         parts.append(f"delivered {span(now_utc - notice.at)} late")
     if attempt > 1:
         parts.append(f"(attempt {attempt})")
     return " · ".join(parts)
-
-
-def clock(at: int, zone: tzinfo) -> str:
-    """Write an instant for a reader, in a time zone."""
-    return datetime.fromtimestamp(at / 1000, zone).strftime("%Y-%m-%d %H:%M:%S %Z").strip()
 
 
 # ---------------------------------------------------------------- JSON
@@ -322,7 +277,7 @@ def as_json(notice: Notice, message: Message, attempt: int) -> dict[str, Any]:
         "happening": notice.happening,
         "count": notice.count,
         "rule": notice.rule,
-        "account": target.account,
+        "account": target.account or None,
         "symbol": target.symbol or None,
         "position_side": target.position_side or None,
         "side": target.side or None,
@@ -332,7 +287,7 @@ def as_json(notice: Notice, message: Message, attempt: int) -> dict[str, Any]:
         "attempt": attempt,
         "title": message.title,
         "body": message.body,
-        "values": {name: _json_value(name, value) for name, value in notice.values.items()},
+        "values": {name: json_value(name, value) for name, value in notice.values.items()},
     }
 
 
@@ -342,7 +297,8 @@ def _seconds(milliseconds: int) -> float:
     return milliseconds / 1000 if rest else seconds
 
 
-def _json_value(name: str, reading: Reading) -> Any:
+def json_value(name: str, reading: Reading) -> Any:
+    """Word a reading for JSON: docs/reference/json.md."""
     if reading.grade is Grade.ABSENT:
         return "none"
     value = reading.value
@@ -350,7 +306,7 @@ def _json_value(name: str, reading: Reading) -> Any:
         return None
     if isinstance(value, Decimal) and not value.is_finite():
         text = "infinite"
-    elif METRICS[name].unit is Unit.DURATION:
+    elif metric_named(name).unit is Unit.DURATION:
         text = f"{Decimal(value) / 1000:f}"
     else:
         text = f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -17,7 +17,7 @@ from enum import Enum
 from monitor.core import figures
 from monitor.core.figures import Figure, View
 from monitor.core.freshness import Rest
-from monitor.core.language.units import Scope, Unit, Vocabulary, Word
+from monitor.core.language.units import ANYTHING, History, Scope, Unit, Vocabulary, Word
 
 __all__ = (
     "AGE_BASES",
@@ -55,6 +55,12 @@ class Metric:
     long: Direction
     short: Direction
     known: frozenset[str] | None = None
+    reach: tuple[Decimal, Decimal] = ANYTHING
+    """Of a number: the least and the most that it can be, both included; ages in ms."""
+    absent_where: tuple[str, str] | None = None
+    """It has no meaning where another metric is this text: ("margin_type", "cross")."""
+    history: History | None = None
+    """What it looks back at (`lookback.py`); None for those of the table."""
 
 
 # ---------------------------------------------------------------- the table
@@ -67,6 +73,7 @@ _HELD = Rest.DATA | Rest.OWN_MARK
 _CROSS = Rest.POOL_DATA | Rest.CROSS_MARKS
 _NEED = Rest.RATES | Rest.CROSS_MARKS
 _TOTAL = Rest.POOL_DATA | Rest.ALL_MARKS
+_FROM_0 = (Decimal(0), Decimal("Infinity"))
 
 
 def _metric(
@@ -80,9 +87,22 @@ def _metric(
     cross: Rest | None = None,
     moves: tuple[Direction, Direction] = (_NONE, _NONE),
     known: frozenset[str] | None = None,
+    reach: tuple[Decimal, Decimal] = ANYTHING,
+    absent_where: tuple[str, str] | None = None,
 ) -> Metric:
-    rests_cross = rests if cross is None else cross
-    return Metric(name, unit, scope, meaning, compute, rests, rests_cross, *moves, known)
+    return Metric(
+        name,
+        unit,
+        scope,
+        meaning,
+        compute,
+        rests,
+        rests if cross is None else cross,
+        *moves,
+        known,
+        reach,
+        absent_where,
+    )
 
 
 _TABLE = (
@@ -136,6 +156,7 @@ _TABLE = (
         "the mark price, the newer of stream and poll",
         lambda v: v.held.mark_price,
         moves=(_UP, _UP),
+        reach=_FROM_0,
     ),
     _metric(
         "entry_price",
@@ -144,6 +165,7 @@ _TABLE = (
         Rest.DATA,
         "average entry price",
         lambda v: v.held.position.entry_price,
+        reach=_FROM_0,
     ),
     _metric(
         "break_even_price",
@@ -162,6 +184,7 @@ _TABLE = (
         "as infinite for a short",
         figures.liquidation_price,
         cross=Rest.DATA | Rest.POLL | _CROSS | _NEED,
+        reach=_FROM_0,
     ),
     _metric(
         "liquidation_distance",
@@ -184,6 +207,7 @@ _TABLE = (
         figures.margin_room,
         cross=_HELD | Rest.POLL | _CROSS | _NEED,
         moves=(_UP, _DOWN),
+        reach=_FROM_0,
     ),
     _metric(
         "notional",
@@ -193,6 +217,7 @@ _TABLE = (
         "abs(quantity) × mark price",
         lambda v: v.held.notional,
         moves=(_UP, _UP),
+        reach=_FROM_0,
     ),
     _metric(
         "leverage",
@@ -201,6 +226,7 @@ _TABLE = (
         Rest.SETTING,
         "the setting on the exchange",
         figures.leverage,
+        reach=(Decimal(1), Decimal("Infinity")),
     ),
     _metric(
         "effective_leverage",
@@ -211,6 +237,7 @@ _TABLE = (
         figures.effective_leverage,
         cross=_HELD | _CROSS,
         moves=(_NONE, _UP),
+        reach=_FROM_0,
     ),
     _metric(
         "unrealized_pnl",
@@ -238,6 +265,7 @@ _TABLE = (
         "isolated wallet + unrealized_pnl; has no meaning for cross",
         figures.isolated_margin,
         moves=(_UP, _DOWN),
+        absent_where=("margin_type", "cross"),
     ),
     _metric(
         "position_margin_ratio",
@@ -248,6 +276,7 @@ _TABLE = (
         lambda v: figures.settled(figures.maintenance_on(v), figures.balance_behind(v)),
         cross=_HELD | Rest.POLL | _CROSS | _NEED,
         moves=(_NONE, _UP),
+        reach=_FROM_0,
     ),
     _metric(
         "adl",
@@ -256,6 +285,7 @@ _TABLE = (
         Rest.POLL,
         "place in the auto-deleveraging queue, 0 to 4; 4 is first",
         figures.adl,
+        reach=(Decimal(0), Decimal(4)),
     ),
     _metric(
         "mark_age",
@@ -264,6 +294,7 @@ _TABLE = (
         Rest.NOTHING,
         "age of the position's mark",
         figures.mark_age,
+        reach=_FROM_0,
     ),
     _metric(
         "wallet_balance",
@@ -291,6 +322,7 @@ _TABLE = (
         _TOTAL,
         "of all positions in that asset, longs and shorts added up",
         lambda v: v.pool.total_notional,
+        reach=_FROM_0,
     ),
     _metric(
         "margin_balance",
@@ -307,6 +339,7 @@ _TABLE = (
         _CROSS | _NEED,
         "of the cross positions",
         lambda v: v.pool.cross_maintenance,
+        reach=_FROM_0,
     ),
     _metric(
         "available_balance",
@@ -323,6 +356,7 @@ _TABLE = (
         _CROSS | _NEED,
         "maintenance_margin / margin_balance; liquidation at 100 %",
         lambda v: figures.settled(v.pool.cross_maintenance, v.pool.margin_balance),
+        reach=_FROM_0,
     ),
     _metric(
         "account_leverage",
@@ -331,6 +365,7 @@ _TABLE = (
         _TOTAL,
         "total_notional / equity; infinite when equity is 0 or less",
         figures.account_leverage,
+        reach=_FROM_0,
     ),
     _metric(
         "position_count",
@@ -339,6 +374,7 @@ _TABLE = (
         Rest.POOL_DATA,
         "positions in that asset",
         lambda v: Decimal(v.pool.count),
+        reach=_FROM_0,
     ),
     _metric(
         "data_age",
@@ -348,6 +384,7 @@ _TABLE = (
         "age of the last complete poll or of the oldest mark of a position held, whichever is "
         "older; before the first poll, since the watch began",
         figures.data_age,
+        reach=_FROM_0,
     ),
     _metric(
         "stale_for",
@@ -356,13 +393,22 @@ _TABLE = (
         Rest.NOTHING,
         "how long since the account was last fresh, across restarts; 0s while it is",
         figures.stale_for,
+        reach=_FROM_0,
     ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 
 VOCABULARY: Vocabulary = {
-    metric.name: Word(metric.name, metric.unit, metric.scope, metric.known) for metric in _TABLE
+    metric.name: Word(
+        metric.name,
+        metric.unit,
+        metric.scope,
+        metric.known,
+        metric.reach,
+        metric.absent_where,
+    )
+    for metric in _TABLE
 }
 
 AGE_BASES: dict[str, Callable[[View], int | None]] = {

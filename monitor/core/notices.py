@@ -11,16 +11,19 @@ from enum import Enum
 from typing import NamedTuple
 
 from monitor.core.rules import Severity
+from monitor.core.windows import Row
 
 
 class Target(NamedTuple):
     """What an alert is about; fields that its scope does not have are "".
 
     A position: account, symbol, position side, side (and its margin asset for information is a
-    value, not part of the identity). A pool: account, asset. An account: account alone.
+    value, not part of the identity). A symbol's setting: account, symbol. A pool: account, asset.
+    An account: account alone. The process as a whole: nothing at all.
     """
 
     account: str
+    """"" for the process as a whole."""
     symbol: str = ""
     position_side: str = ""
     """BOTH, LONG or SHORT."""
@@ -88,7 +91,8 @@ class Notice:
     """The text of the condition of this level, for the reader of the message."""
     values: Mapping[str, Reading] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
-    """Of happened: what the exchange said (quantity, price, code, ...)."""
+    """Of happened: what the exchange said (quantity, price, code, ...). Of an account's level: what
+    is missing while the account is not fresh (`blindness.py`)."""
 
 
 class Delivery(NamedTuple):
@@ -139,12 +143,29 @@ class AlertRecord:
         return all(switch.state == "off" for switch in self.switches)
 
 
+class WindowRecord(NamedTuple):
+    """What is new in a window over a metric's past, as kept; without rows: forget it.
+
+    The instants of its rows are unix milliseconds.
+    """
+
+    target: Target
+    metric: str
+    span: int
+    """The window, in milliseconds."""
+    first: int = 0
+    """Rows of a lower number are over."""
+    rows: tuple[Row, ...] = ()
+
+
 class TimerRecord(NamedTuple):
     """A small thing to remember under a name, kept as (utc when saved, elapsed); None: forget it.
 
     Kinds: `fresh` (key: account; when it was last fresh, or first started), `cooldown` (key: rule,
     happening and target; body: how many happenings wait to be summed up), `alive` (when we last
-    were), `known` (key: a forced order that was told), `rule` (key: rule; body: its conditions).
+    were), `known` (key: what happened already, by what the exchange said of it), `rule` (key: rule;
+    body: its conditions), `held` (key: account; body: the side of each position that was held),
+    `banned` (body: until when this address was banned).
     """
 
     kind: str
@@ -163,9 +184,17 @@ class Changes:
     deliveries: tuple[Delivery, ...] = ()
     told: tuple[Told, ...] = ()
     timers: tuple[TimerRecord, ...] = ()
+    windows: tuple[WindowRecord, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.alerts or self.notices or self.deliveries or self.told or self.timers)
+        return bool(
+            self.alerts
+            or self.notices
+            or self.deliveries
+            or self.told
+            or self.timers
+            or self.windows
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +205,5 @@ class Saved:
     told: tuple[Told, ...] = ()
     timers: tuple[TimerRecord, ...] = ()
     next_number: int = 1
+    windows: tuple[WindowRecord, ...] = ()
+    """Each with all its rows, by rising number."""

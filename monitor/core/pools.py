@@ -7,18 +7,42 @@ maintenance margin.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from monitor.core.freshness import ALWAYS, NEVER
 from monitor.core.liquidation import ZERO
 
 if TYPE_CHECKING:
-    from monitor.core.positions import Holding
+    from monitor.core.positions import Position
 
 USD = "USD"
 """The pool of an account in multi-assets mode."""
 
 ONE = Decimal(1)
+
+
+class Counted(Protocol):
+    """What a pool sums up: a position with its figures; None is unknown."""
+
+    @property
+    def position(self) -> "Position":
+        """The position."""
+
+    @property
+    def mark_at(self) -> int:
+        """When its mark was true."""
+
+    @property
+    def pnl(self) -> Decimal | None:
+        """Unrealized PnL."""
+
+    @property
+    def notional(self) -> Decimal | None:
+        """Unsigned notional."""
+
+    @property
+    def maintenance(self) -> Decimal | None:
+        """Maintenance margin."""
 
 
 @dataclass(slots=True)
@@ -67,7 +91,14 @@ class Pool:
             return None
         return self.cross_wallet + self.cross_pnl + self.cross_correction
 
-    def add(self, holding: "Holding", price: Decimal | None = ONE) -> None:
+    @property
+    def equity(self) -> Decimal | None:
+        """Wallet + uPnL of everything."""
+        if self.wallet is None or self.total_pnl is None:
+            return None
+        return self.wallet + self.total_pnl
+
+    def add(self, holding: Counted, price: Decimal | None = ONE) -> None:
         """Add a position.
 
         Args:

@@ -5,13 +5,16 @@ A channel takes an alert when its globs and the rule's channels match and the le
 `min_severity`. From then on it hears every change of that alert's level and its end, also below
 `min_severity`. `send_resolved = false` leaves out the end; told becomes NONE all the same.
 Told moves in the commit that creates the delivery. Happenings leave told alone.
+
+What is of no account, such as a ban, no filter of accounts holds back. The program's own faults go
+to every channel, whatever its filters.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from monitor.core.notices import Delivery, Notice, Target, Told
-from monitor.core.rules import Globs, Rule, Severity
+from monitor.core.rules import OWN_FAULTS, Globs, Rule, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Channel:
         """Tell whether something new of this rule, account and severity is for this channel."""
         return (
             severity >= self.min_severity
-            and self.accounts.match(account)
+            and (not account or self.accounts.match(account))
             and self.rules.match(rule.name)
             and (rule.channels is None or self.name in rule.channels)
         )
@@ -41,10 +44,25 @@ class Router:
     def __init__(self, channels: Sequence[Channel], told: Iterable[Told] = ()) -> None:
         self._channels = tuple(channels)
         self._told: dict[tuple[str, Target], dict[str, Severity]] = {}
-        known = {channel.name for channel in channels}
         for rule, target, channel, level in told:
-            if channel in known and level is not Severity.NONE:
+            if level is not Severity.NONE:
                 self._told.setdefault((rule, target), {})[channel] = level
+        self.void = self.replace(channels)
+        """What an earlier run told to channels that are gone; to be forgotten."""
+
+    def replace(self, channels: Sequence[Channel]) -> list[Told]:
+        """Have these channels from now on, known by name: what one that is gone heard is void.
+
+        So a channel that comes back later begins like any new one.
+        """
+        self._channels = tuple(channels)
+        known = {channel.name for channel in channels}
+        void = []
+        for (rule, target), heard in self._told.items():
+            for name in [name for name in heard if name not in known]:
+                del heard[name]
+                void.append(Told(rule, target, name, Severity.NONE))
+        return void
 
     def told(self, rule: str, target: Target, channel: str) -> Severity:
         """Tell the level of an alert that a channel heard last."""
@@ -62,7 +80,8 @@ class Router:
             return [
                 Delivery(notice.number, channel.name)
                 for channel in self._channels
-                if rule is not None and channel.takes(rule, account, severity)
+                if rule is OWN_FAULTS
+                or (rule is not None and channel.takes(rule, account, severity))
             ], []
         if notice.kind == "reminder":
             return [

@@ -3,14 +3,18 @@
 Nothing here knows when a row may be applied: that is `merging.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from monitor.core.events import AssetRow, BalanceRow, PositionRow
+from monitor.core.events import AccountChanged, AssetRow, BalanceRow, PositionRow
 from monitor.core.freshness import NEVER
 from monitor.core.liquidation import ZERO
 from monitor.core.portfolio import Account
 from monitor.core.positions import Balance, Position
+
+CREDITS = "BNFCR"
+"""Margin asset of European accounts, whatever the symbol ends in (docs/protocol.md §5.1)."""
 
 DUST = Decimal("0.000001")
 """Balances that differ by less are equal."""
@@ -19,8 +23,13 @@ DUST = Decimal("0.000001")
 # ---------------------------------------------------------------- positions
 
 
-def from_event(account: Account, row: PositionRow, before: Position | None, at: int) -> Position:
+def from_event(
+    account: Account, row: PositionRow, event: AccountChanged, before: Position | None, at: int
+) -> Position:
     """Make the position that an event's row tells of; polled figures are kept from before it."""
+    remembered = (
+        before.margin_type if before else account.settings.margin_types.get(row.symbol, "cross")
+    )
     if before is not None and (before.quantity > 0) != (row.quantity > 0):
         before = None
     entry = row.entry_price or None  # 0 with a quantity is unknown
@@ -35,15 +44,14 @@ def from_event(account: Account, row: PositionRow, before: Position | None, at: 
         position_side=row.position_side,
         quantity=row.quantity,
         entry_price=entry,
-        margin_type=row.margin_type or (before.margin_type if before else "cross"),
+        margin_type=row.margin_type or remembered,
         isolated_wallet=isolated,
-        margin_asset=margin_asset(account, row, before),
+        margin_asset=margin_asset(account, row, before, [each.asset for each in event.balances]),
         data_at=at,
         break_even_price=break_even,
         exchange_pnl=row.unrealized_pnl,
         adl=before.adl if before else None,
         rate=before.rate if before else None,
-        amount=before.amount if before else ZERO,
         polled_at=before.polled_at if before else NEVER,
     )
 
@@ -69,7 +77,6 @@ def from_poll(account: Account, row: PositionRow, before: Position | None, at: i
         margin_asset=margin_asset(account, row, before),
         data_at=at,
         rate=before.rate if before else None,
-        amount=before.amount if before else ZERO,
     )
     return with_polled(position, row, at)
 
@@ -90,10 +97,15 @@ def with_polled(position: Position, row: PositionRow, at: int) -> Position:
 
 def polled_rate(row: PositionRow) -> Decimal | None:
     """Compute the maintenance rate that a poll shows: maintenance margin / notional."""
-    notional = abs(row.notional or row.quantity * (row.mark_price or ZERO))
+    notional = polled_notional(row)
     if row.maintenance_margin is None or not notional:
         return None
     return row.maintenance_margin / notional
+
+
+def polled_notional(row: PositionRow) -> Decimal:
+    """Tell the unsigned notional that a poll shows; 0 where it shows none."""
+    return abs(row.notional or row.quantity * (row.mark_price or ZERO))
 
 
 def margin_type(row: PositionRow, before: Position | None = None) -> str:
@@ -106,15 +118,48 @@ def margin_type(row: PositionRow, before: Position | None = None) -> str:
     return "isolated" if row.isolated_wallet else "cross"
 
 
-def margin_asset(account: Account, row: PositionRow, before: Position | None) -> str:
-    """Tell a row's margin asset; messages that leave it out are told by the symbol's end."""
+def margin_asset(
+    account: Account, row: PositionRow, before: Position | None, beside: Sequence[str] = ()
+) -> str:
+    """Tell a row's margin asset, also where the message leaves it out.
+
+    The symbol's end tells it, if that is an asset the account has to do with: the margin asset of
+    an account in credits is another than the symbol's.
+
+    Args:
+        account: Whose row.
+        row: The row.
+        before: The position as it was known.
+        beside: Assets that the same message tells of.
+    """
     if row.margin_asset:
         return row.margin_asset
     if before is not None:
         return before.margin_asset
-    known = [*account.balances, "USDT", "USDC", "BUSD"]
+    real = [name for name, balance in account.balances.items() if balance.wallet]
+    real += beside
+    fits = [asset for asset in real if row.symbol.endswith(asset)]
+    if not fits and CREDITS in real:
+        return CREDITS
+    if not fits and len(beside) == 1 and not account.multi_assets:
+        return beside[0]
+    known = [*fits, *account.balances, "USDT", "USDC", "BUSD"]
     fits = [asset for asset in known if row.symbol.endswith(asset)]
     return max(fits, key=len, default="USDT")
+
+
+def confirm_leverage(account: Account, row: PositionRow, at: int) -> None:
+    """Note that a polled row bears the known leverage out: notional / initial margin.
+
+    The settings themselves are polled rarely; each poll of positions shows what they are.
+    """
+    notional, margin = abs(row.notional or ZERO), row.initial_margin
+    if (
+        notional
+        and margin
+        and round(notional / margin) == account.settings.leverages.get(row.symbol)
+    ):
+        account.settings.leverage_at[row.symbol] = at
 
 
 # ---------------------------------------------------------------- balances

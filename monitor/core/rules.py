@@ -36,10 +36,19 @@ HAPPENINGS: dict[str, Scope] = {
     "liquidation": Scope.POSITION,
     "adl": Scope.POSITION,
     "margin_call": Scope.POSITION,
+    "position_opened": Scope.POSITION,
+    "position_closed": Scope.POSITION,
+    "leverage_changed": Scope.POSITION,
+    "margin_type_changed": Scope.POSITION,
+    "deposit": Scope.POOL,
+    "withdrawal": Scope.POOL,
+    "funding": Scope.POOL,
     "stream_lost": Scope.ACCOUNT,
     "key_rejected": Scope.ACCOUNT,
+    "banned": Scope.ANY,
 }
-"""What `on = [...]` may name, and what kind of target each has."""
+"""What `on = [...]` may name, and what it is of: POSITION where there is a symbol (of leverage and
+margin type held or not), POOL of an asset, ANY of this program as a whole."""
 
 
 class Globs:
@@ -114,3 +123,14 @@ class Rule:
     message: str | None = None
     """A template over the metrics; None is the default text."""
     runbook: str | None = None
+
+
+OWN_FAULTS = Rule(
+    "marginwatch",
+    Scope.ANY,
+    on=("polls_stretched", "reload_refused"),
+    severity=Severity.WARNING,
+    cooldown=600_000,
+)
+"""The program's own faults. Its name is reserved; its notices go to every channel, whatever the
+channel's filters."""

@@ -11,9 +11,11 @@ from typing import TypedDict
 
 from monitor.core.agenda import Agenda
 from monitor.core.alerts import Alert
+from monitor.core.blindness import gaps
 from monitor.core.events import Now, Remark, Request
 from monitor.core.happenings import Cooldown, Happening, cooldown_key, restore_cooldown
-from monitor.core.judging import Sight, Watch, age_of, readings
+from monitor.core.judging import Sight, Watch, age_of, reading, readings
+from monitor.core.language.units import Scope
 from monitor.core.notices import (
     AlertRecord,
     Changes,
@@ -24,6 +26,7 @@ from monitor.core.notices import (
     Target,
     TimerRecord,
     Told,
+    WindowRecord,
 )
 from monitor.core.routing import Channel, Router
 from monitor.core.rules import Rule, Severity
@@ -41,6 +44,7 @@ class Outcome:
     deliveries: list[Delivery] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     timers: dict[tuple[str, str], TimerRecord] = field(default_factory=dict)
+    windows: list[WindowRecord] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     symbols: frozenset[str] | None = None
@@ -57,20 +61,25 @@ class Outcome:
             tuple(self.deliveries),
             tuple(self.told),
             tuple(self.timers.values()),
+            tuple(self.windows),
         )
 
 
 class _Numbers(TypedDict):
     data_age: int | None
     values: Mapping[str, Reading]
+    details: Mapping[str, str]
 
 
 def _numbers(watch: Watch, sight: Sight) -> _Numbers:
     """Collect the numbers of a notice, and the age of the oldest that decided."""
-    judge = watch.judge
+    judge, view = watch.judge, sight.view
+    of_account = judge.rule.scope is Scope.ACCOUNT
     return {
         "data_age": age_of(sight, judge.rests_of(cross=sight.cross)),
-        "values": dict(readings(sight, judge.rule.scope)),
+        "values": dict(readings(sight, judge.rule.scope))
+        | {metric.name: reading(sight, metric) for metric in judge.looking_back},
+        "details": gaps(view.account, view.now) if of_account else {},
     }
 
 
@@ -109,18 +118,35 @@ class Teller:
     ) -> None:
         self._rules = rules
         self._router = Router(channels, saved.told)
+        outcome.told.extend(self._router.void)
         self._agenda = agenda
         self._next_number = saved.next_number
         self._cooldowns: dict[str, Cooldown] = {}
         for record in saved.timers:
-            if record.kind != "cooldown":
-                continue
-            cooldown = restore_cooldown(record, rules, now)
-            if cooldown is None:
-                outcome.timers[record.kind, record.key] = record._replace(body=None)
-                continue
-            self._cooldowns[cooldown.key] = cooldown
-            agenda.put(("cooldown", cooldown.key), max(cooldown.ends, now.ticks), REST)
+            if record.kind == "cooldown":
+                self._take_up(record, now, outcome)
+
+    def replace(
+        self, rules: Mapping[str, Rule], channels: Sequence[Channel], now: Now, outcome: Outcome
+    ) -> None:
+        """Tell by other rules, and to other channels, from now on."""
+        records = [each.record(self._rules[each.rule], now) for each in self._cooldowns.values()]
+        self._rules = rules
+        outcome.told.extend(self._router.replace(channels))
+        for record in records:
+            self._take_up(record, now, outcome)
+
+    def _take_up(self, record: TimerRecord, now: Now, outcome: Outcome) -> None:
+        """Go on with a cooldown, or forget it where no rule is about it any more."""
+        cooldown = restore_cooldown(record, self._rules, now)
+        key = ("cooldown", record.key)
+        if cooldown is None:
+            self._cooldowns.pop(record.key, None)
+            self._agenda.put(key, None, REST)
+            outcome.timers[key] = record._replace(body=None)
+            return
+        self._cooldowns[cooldown.key] = cooldown
+        self._agenda.put(key, max(cooldown.ends, now.ticks), REST)
 
     # ------------------------------------------------------------ alerts
 
@@ -238,7 +264,9 @@ class Teller:
         """Tell a happening to every rule that is about it, at once or summed up later."""
         for rule in self._rules.values():
             target = happening.target
-            if happening.kind not in rule.on or not rule.accounts.match(target.account):
+            if happening.kind not in rule.on:
+                continue
+            if target.account and not rule.accounts.match(target.account):
                 continue
             if target.symbol and not rule.symbols.match(target.symbol):
                 continue
@@ -250,8 +278,7 @@ class Teller:
                 self._cooldowns[key] = cooldown
                 self._agenda.put(("cooldown", key), cooldown.ends, REST)
             else:
-                cooldown.waiting += 1
-                cooldown.happening = happening
+                cooldown.add(happening)
             outcome.timers["cooldown", key] = cooldown.record(rule, now)
 
     def cooled(self, key: str, now: Now, outcome: Outcome) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from monitor.core.agenda import Agenda
 from monitor.core.alerts import Alert
+from monitor.core.calm import Calm
 from monitor.core.events import Now
 from monitor.core.judging import Sight, Watch, look, worst
 from monitor.core.language.units import Scope
 from monitor.core.merging import Touched
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
+from monitor.core.recording import Recorder
 from monitor.core.telling import JUDGE, Outcome, Teller
 from monitor.core.watching import Watching
 
@@ -34,6 +36,7 @@ class Verdicts:
         watching: Watching,
         agenda: Agenda,
         teller: Teller,
+        recorder: Recorder,
         *,
         forget_after: int,
         judge_all: bool,
@@ -42,8 +45,10 @@ class Verdicts:
         self._watching = watching
         self._agenda = agenda
         self._teller = teller
+        self._recorder = recorder
         self._forget_after = forget_after
         self._judge_all = judge_all
+        self._calm = Calm(forget_after)
 
     def judge(self, touched: Touched, due: dict[Watch, None], now: Now, outcome: Outcome) -> None:
         """Judge what was touched, and the watches whose delay or age is due."""
@@ -59,11 +64,16 @@ class Verdicts:
         if self._judge_all:
             concerned = dict.fromkeys(self._order)
         for account in sorted(concerned, key=self._order.__getitem__):
+            account.calm = False
+            pools = moved.get(account, set())
             if self._judge_all or account in touched.accounts:
+                self._recorder.take(account, None, now, outcome)
                 self._judge_whole(account, now, outcome)
             else:
-                pools = moved.get(account, set())
+                self._recorder.take(account, pools, now, outcome)
                 self._judge_parts(account, touched.holdings, pools, due, now, outcome)
+                if pools and not account.staged and not self._recorder.looks_back(account):
+                    self._calm.seek(account, self._watching.of(account), now)
 
     def _judge_whole(self, account: Account, now: Now, outcome: Outcome) -> None:
         watching = self._watching
@@ -110,7 +120,10 @@ class Verdicts:
         if not watches:
             return
         first = watches[0]
-        if first.judge.rule.scope is not Scope.ACCOUNT and not first.account.first_poll_done:
+        scope, account = first.judge.rule.scope, first.account
+        if scope is Scope.POSITION and not account.shows_positions:
+            return
+        if scope is Scope.POOL and not account.first_poll_done:
             return
         sight = look(first.view(now), self._forget_after)
         for watch in watches:
@@ -118,8 +131,8 @@ class Verdicts:
 
     def _judge(self, watch: Watch, sight: Sight, now: Now, outcome: Outcome) -> None:
         judge, alert = watch.judge, watch.alert
-        if judge.ages:
-            self._agenda.put(("age", watch), judge.next_age(sight.view), JUDGE)
+        if judge.ages or judge.looking_back:
+            self._agenda.put(("age", watch), judge.next_by_time(sight.view), JUDGE)
         if alert is None:
             if judge.quiet(sight):
                 return

@@ -3,7 +3,7 @@
 Alerts of an earlier run wait here until their target is seen again; what is not seen again ends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from monitor.core.agenda import Agenda
 from monitor.core.alerts import Alert
@@ -17,6 +17,9 @@ from monitor.core.positions import Holding, Position
 from monitor.core.telling import JUDGE, REST, Outcome, Teller
 
 Watches = tuple[Watch, ...]
+
+_Which = tuple[str, Target]
+"""The name of a rule, and a target of it."""
 
 
 def target_of(account: Account, position: Position) -> Target:
@@ -39,6 +42,14 @@ class Watching:
         self.on_pool: dict[Account, dict[str, Watches]] = {}
         self.on_account: dict[Account, Watches] = {}
 
+    def of(self, account: Account) -> Iterator[Watch]:
+        """List all that watches an account: its positions, its pools, itself."""
+        for holding in account.holdings.values():
+            yield from self.on_holding.get(holding, ())
+        for asset in account.pool_assets():
+            yield from self.on_pool[account].get(asset, ())
+        yield from self.on_account[account]
+
     def keep(self, alert: Alert) -> None:
         """Keep an alert of an earlier run until its target is seen."""
         target = alert.target
@@ -46,12 +57,60 @@ class Watching:
 
     def begin(self, account: Account, now: Now, outcome: Outcome) -> None:
         """Begin to watch an account: rules about the account itself speak from the start."""
-        target = Target(account.name)
         self.on_pool[account] = {}
-        self.on_account[account] = self._watch(Scope.ACCOUNT, target, account, now)
+        self._begin(account, now, outcome, {})
+
+    def _begin(
+        self, account: Account, now: Now, outcome: Outcome, former: dict[_Which, Watch]
+    ) -> None:
+        target = Target(account.name)
+        self.on_account[account] = self._watch(Scope.ACCOUNT, target, account, now, former)
         for key in list(self._restored.get(account.name, ())):
             if key[1] == target:
                 self._end_restored(key, "no_longer_applies", now, outcome)
+
+    # ------------------------------------------------------------ other rules
+
+    def release(self) -> list[Alert]:
+        """Give away every alert, those of an earlier run that nobody has taken up yet too."""
+        alerts = []
+        for watch in self._all():
+            if watch.alert is not None:
+                alerts.append(watch.alert)
+                watch.alert = None
+        for restored in self._restored.values():
+            alerts.extend(restored.values())
+        self._restored.clear()
+        return alerts
+
+    def replace(self, judges: Sequence[Judge], now: Now, outcome: Outcome) -> None:
+        """Watch by other rules from now on.
+
+        Alerts that are to go on have been handed back by `keep`. Those whose rule no longer means
+        their target end like those of an earlier run.
+        """
+        self._judges = tuple(judges)
+        former = {(watch.judge.rule.name, watch.target): watch for watch in self._all()}
+        for holding in self.on_holding:
+            account, target = holding.account, target_of(holding.account, holding.position)
+            self.on_holding[holding] = self._watch(
+                Scope.POSITION, target, account, now, former, holding=holding
+            )
+        for account, pools in self.on_pool.items():
+            for asset in pools:
+                target = Target(account.name, asset=asset)
+                pools[asset] = self._watch(Scope.POOL, target, account, now, former, asset=asset)
+            self._begin(account, now, outcome, former)
+        for watch in former.values():
+            self._forget(watch)
+
+    def _all(self) -> Iterator[Watch]:
+        for account, pools in self.on_pool.items():
+            yield from self.on_account[account]
+            for watches in pools.values():
+                yield from watches
+        for watches in self.on_holding.values():
+            yield from watches
 
     # ------------------------------------------------------------ following the data
 
@@ -64,7 +123,7 @@ class Watching:
             if account.holdings.get(holding.position.key) is holding:
                 target = target_of(account, holding.position)
                 self.on_holding[holding] = self._watch(
-                    Scope.POSITION, target, account, now, holding=holding
+                    Scope.POSITION, target, account, now, {}, holding=holding
                 )
 
     def follow_account(
@@ -76,7 +135,7 @@ class Watching:
         for asset in kept:
             if asset not in pools:
                 target = Target(account.name, asset=asset)
-                pools[asset] = self._watch(Scope.POOL, target, account, now, asset=asset)
+                pools[asset] = self._watch(Scope.POOL, target, account, now, {}, asset=asset)
         for asset in [asset for asset in pools if asset not in kept]:
             # Gone is what we were told is empty, not what an answer leaves out.
             self._end(pools.pop(asset), "pool_gone", now, outcome)
@@ -121,11 +180,15 @@ class Watching:
         target: Target,
         account: Account,
         now: Now,
+        former: dict[_Which, Watch],
         *,
         holding: Holding | None = None,
         asset: str = "",
     ) -> Watches:
-        """Make the watches of a target: every rule of its scope that is meant for it."""
+        """Make the watches of a target: every rule of its scope that is meant for it.
+
+        Out of `former` those of the same name are taken, so that what is due stays due.
+        """
         restored = self._restored.get(account.name, {})
         found = []
         for judge in self._judges:
@@ -134,11 +197,17 @@ class Watching:
                 continue
             if holding is not None and not rule.symbols.match(target.symbol):
                 continue
-            watch = Watch(judge, target, account, holding=holding, asset=asset)
-            alert = watch.alert = restored.pop((rule.name, target), None)
+            which = rule.name, target
+            watch = former.pop(which, None) or Watch(
+                judge, target, account, holding=holding, asset=asset
+            )
+            watch.judge = judge
+            alert = watch.alert = restored.pop(which, None)
             if alert is not None:
-                self._missing.pop((rule.name, target), None)
-                self._agenda.put(("delay", watch), alert.due(now.ticks), JUDGE)
+                self._missing.pop(which, None)
+            due = None if alert is None else alert.due(now.ticks)
+            self._agenda.put(("delay", watch), due, JUDGE)
+            self._teller.plan_reminder(watch, now)
             found.append(watch)
         return tuple(found)
 
@@ -148,9 +217,13 @@ class Watching:
             if watch.alert is not None:
                 self._teller.finish(watch.alert, reason, now, outcome)
                 watch.alert = None
-            self._agenda.put(("age", watch), None, JUDGE)
-            self._agenda.put(("delay", watch), None, JUDGE)
-            self._agenda.put(("remind", watch), None, REST)
+            self._forget(watch)
+
+    def _forget(self, watch: Watch) -> None:
+        """Take everything off the agenda that a watch would be looked at for."""
+        self._agenda.put(("age", watch), None, JUDGE)
+        self._agenda.put(("delay", watch), None, JUDGE)
+        self._agenda.put(("remind", watch), None, REST)
 
 
 def _gone_because(account: Account, target: Target, kept: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -29,7 +29,7 @@ from monitor.core.message import Message
 from monitor.core.notices import Delivery, Notice
 from monitor.errors import CommitFailed
 from monitor.notify import Sent
-from monitor.outbox.box import FAILING, Box, Closed, Item, OutboxChannel
+from monitor.outbox.box import FAILING, GONE, Box, Closed, Item, OutboxChannel
 from monitor.store import Undelivered
 
 __all__ = ["Keeper", "Outbox", "OutboxChannel"]
@@ -74,6 +74,7 @@ class Outbox:
         scale: float = 1.0,
     ) -> None:
         self._boxes = {channel.name: Box(channel, rng) for channel in channels}
+        self._rng = rng
         self._store = store
         self._send = send
         self._compose = compose
@@ -82,7 +83,8 @@ class Outbox:
         self._scale = scale
         self._orphans: list[Closed] = []
         self._scope = trio.CancelScope()
-        self._running = False
+        self._senders: trio.Nursery | None = None
+        """Where the senders of channels run; None: nothing is sent."""
 
     @property
     def failing(self) -> frozenset[str]:
@@ -108,10 +110,33 @@ class Outbox:
             if box.waiting:
                 box.group_due = trio.current_time()
 
+    def replace(self, channels: Sequence[OutboxChannel], anew: Collection[str] = ()) -> None:
+        """Have these channels from now on, known by name.
+
+        What waits for a channel that is gone is given up; what is under way to it ends by itself.
+
+        Args:
+            channels: All channels that exist.
+            anew: Of those, the ones that lead elsewhere now: they are tried at once.
+        """
+        wanted = {channel.name: channel for channel in channels}
+        for name in [name for name in self._boxes if name not in wanted]:
+            self._boxes.pop(name).dismiss()
+        for name, channel in wanted.items():
+            box = self._boxes.get(name)
+            if box is None:
+                self._boxes[name] = box = Box(channel, self._rng)
+                if self._senders is not None:
+                    self._senders.start_soon(self._serve, box, name=f"send to {name}")
+                continue
+            box.channel = channel
+            if name in anew:
+                box.begin_anew()
+
     def _put(self, notice: Notice, channel: str, attempts: int) -> None:
         box = self._boxes.get(channel)
         if box is None:
-            self._orphans.append(Closed(notice.number, channel, "this channel no longer exists"))
+            self._orphans.append(Closed(notice.number, channel, GONE))
             return
         now = trio.current_time()
         age = max(0.0, (self._now().utc - notice.at) / 1000)
@@ -119,14 +144,15 @@ class Outbox:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send until `drain` is over, or until cancelled."""
-        self._running = True
         with self._scope:
             async with trio.open_nursery() as nursery:
+                self._senders = nursery
                 nursery.start_soon(self._keep_closed, self._orphans)
                 for box in self._boxes.values():
                     nursery.start_soon(self._serve, box, name=f"send to {box.channel.name}")
                 task_status.started()
-        self._running = False
+                await trio.sleep_forever()  # channels may come later, where there is none yet
+        self._senders = None
 
     async def drain(self, seconds: float = 10.0) -> None:
         """Give each notice one more attempt, all channels at once; the rest waits in the store.
@@ -134,7 +160,7 @@ class Outbox:
         Args:
             seconds: How long this may take in all, before `scale`.
         """
-        if not self._running:
+        if self._senders is None:
             await trio.lowlevel.checkpoint()
             return
         rounds = [box.begin_last_round() for box in self._boxes.values()]
@@ -147,8 +173,12 @@ class Outbox:
 
     async def _serve(self, box: Box) -> None:
         while True:
+            if box.gone:
+                box.dismiss()  # what was under way, too
             self._note(box)
             await self._keep_closed(box.closed)
+            if box.gone:
+                return
             box.wake = trio.Event()
             item, instant = box.next(trio.current_time())
             if item is not None:

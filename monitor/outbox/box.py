@@ -22,6 +22,8 @@ REFUSALS = 5  # so many, while others get through, and a notice is set aside
 ASIDE = 300.0  # between two tries of a notice that was set aside
 FAILING = 300.0  # without a success, and a channel is said to be failing
 
+GONE = "this channel no longer exists"
+
 
 class OutboxChannel(NamedTuple):
     """What the outbox has to know of a channel; durations in seconds."""
@@ -102,6 +104,8 @@ class Box:
     """The alert whose notice was refused so often that another's is tried next."""
     healthy: bool = False
     """Whether the last attempt got through."""
+    gone: bool = False
+    """Whether the channel was taken out."""
     drained: trio.Event | None = None
     """Set when the last round is over; None before it begins."""
     tried: set[int] = field(default_factory=set)
@@ -135,6 +139,21 @@ class Box:
         """Drop a notice unsent."""
         del self.waiting[item.number]
         self.closed.append(Closed(item.number, self.channel.name, error))
+
+    def dismiss(self) -> None:
+        """Drop all that waits, but for what is under way: there is no such channel any more."""
+        self.gone = True
+        for item in list(self.waiting.values()):
+            if item.number != self.under_way:
+                self.close(item, GONE)
+        self.wake.set()
+
+    def begin_anew(self) -> None:
+        """Forget what the channel refused, and when it wanted to be asked again."""
+        self.back_off = self.not_before = 0.0
+        for item in self.waiting.values():
+            item.aside_until, item.refusals = 0.0, 0
+        self.wake.set()
 
     def expire(self, now: float) -> list[Item]:
         """Drop and return the notices that became too old."""

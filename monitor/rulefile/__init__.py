@@ -4,13 +4,14 @@
 concerns several rules: names are unique over all files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.core.rules import Rule
 from monitor.errors import RuleFileError
 from monitor.rulefile.rule import Known, RuleReader
+from monitor.toml_positions import Trail
 from monitor.toml_positions.page import (
     Fault,
     Page,
@@ -22,7 +23,18 @@ from monitor.toml_positions.page import (
 )
 from monitor.toml_positions.values import meant, toml_files
 
-__all__ = ["find_rule_files", "load_rules", "parse_rules"]
+__all__ = ["RuleBook", "find_rule_files", "load_book", "load_rules", "parse_rules", "read_rules"]
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """Rules without a fault, and where each of them stands."""
+
+    rules: tuple[Rule, ...]
+    pages: tuple[Page, ...]
+    """The files, in the order given."""
+    places: Mapping[str, tuple[Page, Trail]]
+    """By the name of a rule: its file, and the way to its table there."""
 
 
 def load_rules(
@@ -33,6 +45,19 @@ def load_rules(
     venues: Iterable[str] | None = None,
     channels: Iterable[str] | None = None,
 ) -> tuple[Rule, ...]:
+    """Read rule files, in the order given; as `load_book`, for the rules alone."""
+    known = Known.of(repeat=repeat, accounts=accounts, venues=venues, channels=channels)
+    return _together([_read_file(path, known) for path in dict.fromkeys(paths)]).rules
+
+
+def load_book(
+    paths: Sequence[Path],
+    *,
+    repeat: int | None = 3_600_000,
+    accounts: Iterable[str] | None = None,
+    venues: Iterable[str] | None = None,
+    channels: Iterable[str] | None = None,
+) -> RuleBook:
     """Read rule files, in the order given.
 
     Args:
@@ -61,7 +86,18 @@ def parse_rules(
 ) -> tuple[Rule, ...]:
     """Read the text of one rule file; as `load_rules`, without touching the disk."""
     known = Known.of(repeat=repeat, accounts=accounts, venues=venues, channels=channels)
-    return _together([_read_page(Page(name, text), known)])
+    return _together([_read_page(Page(name, text), known)]).rules
+
+
+def read_rules(path: Path) -> tuple[tuple[Rule, ...], list[Fault]]:
+    """Read one rule file for somebody who has faults of his own to tell.
+
+    Returns:
+        Its rules, those without a fault, and all its faults.
+    """
+    sheet = _read_file(path, Known.of(repeat=3_600_000, accounts=None, venues=None, channels=None))
+    _note_taken([sheet])
+    return tuple(sheet.rules), sheet.faults
 
 
 def find_rule_files(patterns: Iterable[str], folder: Path = Path()) -> tuple[Path, ...]:
@@ -94,13 +130,32 @@ class _Sheet:
     """What one file gave."""
 
     name: str
+    page: Page | None = None
+    """None for a file that cannot be read."""
     rules: list[Rule] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     named: list[RuleReader] = field(default_factory=list)
     """Every rule that has a name, faulty ones too: a name is taken all the same."""
 
 
-def _together(sheets: Sequence[_Sheet]) -> tuple[Rule, ...]:
+def _together(sheets: Sequence[_Sheet]) -> RuleBook:
+    _note_taken(sheets)
+    if any(sheet.faults for sheet in sheets):
+        raise RuleFileError(report(sheet.faults for sheet in sheets))
+    return RuleBook(
+        tuple(rule for sheet in sheets for rule in sheet.rules),
+        tuple(sheet.page for sheet in sheets if sheet.page is not None),
+        {
+            reader.name: (sheet.page, reader.trail)
+            for sheet in sheets
+            for reader in sheet.named
+            if sheet.page is not None
+        },
+    )
+
+
+def _note_taken(sheets: Sequence[_Sheet]) -> None:
+    """Note the faults of names that are given twice."""
     taken: dict[str, str] = {}
     for sheet in sheets:
         for reader in sheet.named:
@@ -109,9 +164,6 @@ def _together(sheets: Sequence[_Sheet]) -> tuple[Rule, ...]:
             if first != place:
                 what = f"there is another rule of this name at {first}"
                 sheet.faults.append(reader.at_header(what, "names are unique over all files"))
-    if any(sheet.faults for sheet in sheets):
-        raise RuleFileError(report(sheet.faults for sheet in sheets))
-    return tuple(rule for sheet in sheets for rule in sheet.rules)
 
 
 def _read_file(path: Path, known: Known) -> _Sheet:
@@ -123,7 +175,7 @@ def _read_file(path: Path, known: Known) -> _Sheet:
 
 
 def _read_page(page: Page, known: Known) -> _Sheet:
-    sheet = _Sheet(page.name)
+    sheet = _Sheet(page.name, page)
     data = parse_toml(page)
     if isinstance(data, Fault):
         sheet.faults.append(data)

@@ -13,7 +13,7 @@ from typing import Self
 from monitor.core.language.compile import Condition, compile_condition
 from monitor.core.language.units import Scope, Vocabulary
 from monitor.core.metrics import VOCABULARY
-from monitor.core.rules import HAPPENINGS, SEVERITIES, Globs, Level, Rule, Severity
+from monitor.core.rules import HAPPENINGS, OWN_FAULTS, SEVERITIES, Globs, Level, Rule, Severity
 from monitor.errors import ConditionError
 from monitor.rulefile.table import TableReader
 from monitor.rulefile.template import template_faults
@@ -35,7 +35,8 @@ KEYS = ("name", *SEVERITIES, *_CONDITION_KEYS, "on", *_HAPPENING_KEYS, *_COMMON_
 """Every key of a rule."""
 
 _NAME = re.compile(r"[A-Za-z0-9-]+")
-_RESERVED = "marginwatch"
+_PAGE = re.compile(r"[\w./~-]+\.md")
+"""A runbook that is no web address: a page in a folder, as the shipped rules have."""
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _COOLDOWN = 60_000
 _SCOPE_WORDS = {Scope.ACCOUNT: "an account", Scope.POOL: "a margin pool"}
@@ -105,7 +106,7 @@ class RuleReader(TableReader):
             accounts=self.globs("accounts"),
             channels=self._channels(),
             repeat=self._repeat(),
-            message=self._message(scope),
+            message=self._message(scope, conditions),
             runbook=self._runbook(),
         )
         return None if self.faults else rule
@@ -158,7 +159,7 @@ class RuleReader(TableReader):
                 f'did you mean "{better}"?' if better else "",
             )
             self.value("name", wrong=wrong)
-        elif name == _RESERVED:
+        elif name == OWN_FAULTS.name:
             wrong = Wrong("this name is kept for the program's own faults", "choose another")
             self.value("name", wrong=wrong)
 
@@ -181,7 +182,8 @@ class RuleReader(TableReader):
         try:
             return compile_condition(text, self._known.vocabulary)
         except ConditionError as exc:
-            self.text(word, exc.column, Wrong(exc.problem, exc.hint))
+            for fault in (exc, *exc.more):
+                self.text(word, fault.column, Wrong(fault.problem, fault.hint))
             return None
 
     def _levels(self, conditions: Mapping[str, Condition]) -> tuple[Level, ...]:
@@ -319,16 +321,21 @@ class RuleReader(TableReader):
             return found
         return None
 
-    def _message(self, scope: Scope | None) -> str | None:
+    def _message(self, scope: Scope | None, conditions: Mapping[str, Condition]) -> str | None:
         value = self.table.get("message")
         if value is None:
             return None
         if not isinstance(value, str):
             self.value("message", wrong=Wrong(f"{shown(value)} is not a text"))
             return None
-        # Of a rule whose scope is open, only fields that no rule has are faults.
+        # Of a rule whose scope is open, only fields that no rule has are faults. What happened has
+        # no metrics, whatever it happened to.
         known = Scope.POSITION if scope is None else scope
-        for column, wrong in template_faults(value, self._known.vocabulary, known):
+        known = known if self._conditional else Scope.ANY
+        # The metrics, and what the conditions look back at.
+        read = {word.name: word for each in conditions.values() for word in each.words}
+        words = {**self._known.vocabulary, **read}
+        for column, wrong in template_faults(value, words, known):
             self.text("message", column, wrong)
         return value
 
@@ -340,6 +347,6 @@ class RuleReader(TableReader):
             self.value("runbook", wrong=Wrong(f"{shown(value)} is not a text"))
             return None
         wrong = web_address(value, ("https", "http"))
-        if wrong is not None:
+        if wrong is not None and not _PAGE.fullmatch(value):
             self.value("runbook", wrong=wrong)
         return value

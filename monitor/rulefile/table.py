@@ -26,6 +26,11 @@ class TableReader:
         self._label = label
 
     @property
+    def trail(self) -> Trail:
+        """The way to the table."""
+        return self._trail
+
+    @property
     def line(self) -> int:
         """The line of its header."""
         return self._page.places[self._trail].line
@@ -47,9 +52,13 @@ class TableReader:
 
     def value(self, *keys: str | int, wrong: Wrong) -> None:
         """Note a wrong value; numbers among `keys` are elements of lists."""
+        self.faults.append(self.at_value(*keys, wrong=wrong))
+
+    def at_value(self, *keys: str | int, wrong: Wrong) -> Fault:
+        """Make, but do not note, the fault of a wrong value."""
         where = ".".join(key for key in keys if isinstance(key, str))
         what = f"{self._label}, {where}: {wrong.problem}"
-        self.faults.append(self._page.at_value((*self._trail, *keys), what, wrong.hint))
+        return self._page.at_value((*self._trail, *keys), what, wrong.hint)
 
     def text(self, key: str, column: int, wrong: Wrong) -> None:
         """Note a fault inside a text, at a column counted from its first character."""

@@ -2,18 +2,33 @@
 
 The syntax is `str.format`'s without what could reach further than a value: no attributes, no
 indices, no fields inside a field, no conversions. Formatting must not fail at three in the
-morning, so each format is tried here.
+morning, so each field is formatted here once with every kind of number: fresh, aged, unknown,
+absent, infinite.
 """
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 
 from monitor.core.language.units import Scope, Unit, Vocabulary
+from monitor.core.template import FACTS, try_out
 from monitor.toml_positions.values import Wrong, meant, shown
 
-ALWAYS = ("symbol", "side", "account", "asset", "severity", "rule", "condition")
-"""Fields that every message may use, whatever its rule is about."""
+_THINGS = {
+    Scope.ANY: "happenings",
+    Scope.ACCOUNT: "an account",
+    Scope.POOL: "a margin pool",
+}
+_EXAMPLES = {
+    Unit.TEXT: "{{{0}}}",
+    Unit.NUMBER: "{{{0}:.0f}}",
+    Unit.RATIO: "{{{0}:.1%}}",
+    Unit.MULTIPLE: "{{{0}:.1f}}x",
+    Unit.DURATION: "{{{0}:.0f}} s",
+    Unit.PRICE: "{{{0}:,.2f}}",
+    Unit.QUANTITY: "{{{0}:,.3f}}",
+    Unit.MONEY: "{{{0}:,.2f}}",
+}
+"""A format that suits each unit; without any, a field is written as our own sentences do."""
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<field>[^{}]*)\}|\{|\}")
 _FIELD = re.compile(r"(?P<name>[^!:]*)(?P<conversion>![^:]*)?(?::(?P<format>.*))?", re.DOTALL)
@@ -50,31 +65,31 @@ def _field_fault(inner: str, vocabulary: Vocabulary, scope: Scope) -> Wrong | No
     name, spec = parts["name"], parts["format"] or ""
     if not name.strip():
         return Wrong("a field without a name", "name a metric, like {mark_price}")
-    if not _NAME.fullmatch(name):
+    if name not in vocabulary and not _NAME.fullmatch(name):
         first = re.split(r"[.\[]", name)[0].strip()
-        hint = f"did you mean {{{first}}}?" if first in (*vocabulary, *ALWAYS) else ""
+        hint = f"did you mean {{{first}}}?" if first in (*vocabulary, *FACTS) else ""
         return Wrong(f"{shown(name)} is not a metric's name", hint)
-    if name not in ALWAYS:
+    if name not in FACTS:
         if name not in vocabulary:
-            return Wrong(f"no metric is called `{name}`", meant(name, (*vocabulary, *ALWAYS)))
+            return Wrong(f"no metric is called `{name}`", meant(name, (*vocabulary, *FACTS)))
         if vocabulary[name].scope > scope:
-            return Wrong(f"`{name}` has no meaning in a rule about {_about(scope)}")
+            return Wrong(f"`{name}` has no meaning in a rule about {_THINGS[scope]}")
     if parts["conversion"]:
         return Wrong("conversions are not offered", f"write {{{name}}}")
-    textual = name not in vocabulary or vocabulary[name].unit is Unit.TEXT
-    return _format_fault(name, spec, textual=textual)
+    unit = vocabulary[name].unit if name in vocabulary else Unit.TEXT
+    return _format_fault(name, spec, unit) if spec else None
 
 
-def _about(scope: Scope) -> str:
-    return "a margin pool" if scope is Scope.POOL else "an account"
-
-
-def _format_fault(name: str, spec: str, *, textual: bool) -> Wrong | None:
+def _format_fault(name: str, spec: str, unit: Unit) -> Wrong | None:
     if _LONG.search(spec):  # a width of a billion would be tried, too
         return Wrong(f'the format "{spec}" is too wide', "stay below 100 characters")
+    example = f"write {_EXAMPLES[unit].format(name)}"
+    if unit is not Unit.TEXT:
+        example += f", or {{{name}}}"
+    if spec.endswith("%") and unit not in {Unit.RATIO, Unit.TEXT}:
+        return Wrong(f"`{name}` is a {unit.value}, which per cent do not suit", example)
     try:
-        format("text" if textual else Decimal("12.34"), spec)
-    except ValueError:
-        example = f"{{{name}}}" if textual else f"{{{name}:.2f}} or {{{name}:.1%}}"
-        return Wrong(f'`{name}` cannot be written as "{spec}"', f"write {example}")
+        try_out(name, spec)
+    except (ValueError, TypeError, ArithmeticError):
+        return Wrong(f'`{name}` cannot be written as "{spec}"', example)
     return None

@@ -1,8 +1,9 @@
-"""Decimals, their spelling on the wire, and durations.
+"""Decimals and JSON as the wire spells them, and durations.
 
 Money, prices and rates are `Decimal` throughout; nothing here or above passes through `float`.
 """
 
+import json
 import re
 from decimal import ROUND_DOWN, Decimal
 
@@ -16,6 +17,11 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 def quantised(number: Decimal) -> Decimal:
     """Round to the eight decimals of the wire."""
     return number.quantize(_EIGHTH)
+
+
+def compact(payload: object) -> str:
+    """Spell JSON as the exchange does: no blanks, other scripts as they are."""
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
 
 
 def cut_to_tick(price: Decimal, tick: Decimal) -> Decimal:

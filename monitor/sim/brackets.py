@@ -3,12 +3,14 @@
 Source: docs/protocol.md §8.3 (freqtrade's recorded leverage tiers, 2024-10) and §8.2.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from types import MappingProxyType
 
 from monitor.sim.amounts import ZERO
 from monitor.sim.story import BracketTable
+from monitor.sim.story_deeds import TierTable
 
 TAKER_FEE = Decimal("0.0005")
 "Part of the notional, for every fill; 0.05 % as in the liquidation of docs/protocol.md §5.4."
@@ -105,10 +107,10 @@ def margin_asset(symbol: str) -> str | None:
     return next((a for a in _MARGIN_ASSETS if symbol.endswith(a) and symbol != a), None)
 
 
-def _tiers_of(table: BracketTable) -> tuple[Tier, ...]:
+def tiers_of(rows: Sequence[TierTable]) -> tuple[Tier, ...]:
     """Read tiers; `cum_n = floor_n·(rate_n − rate_{n−1}) + cum_{n−1}` (§8.3) where left out."""
     tiers: list[Tier] = []
-    for row in table.tiers:
+    for row in rows:
         before = tiers[-1] if tiers else Tier(ZERO, 0, ZERO, ZERO)
         carried = before.cap * (row.rate - before.rate) + before.amount
         amount = carried if row.amount is None else row.amount
@@ -117,21 +119,30 @@ def _tiers_of(table: BracketTable) -> tuple[Tier, ...]:
 
 
 class Listing:
-    """The symbols' terms; one per exchange, never changed.
+    """The symbols' terms; one per exchange.
 
     Args:
         overrides: Tiers in place of the built-in ones.
+        margin_assets: Symbol → margin asset, where its name does not say it.
     """
 
-    def __init__(self, overrides: tuple[BracketTable, ...] = ()) -> None:
+    def __init__(
+        self,
+        overrides: Sequence[BracketTable] = (),
+        margin_assets: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._tiers = {
             symbol: tuple(Tier(Decimal(c), lev, Decimal(r), Decimal(a)) for c, lev, r, a in rows)
             for symbol, rows in _TABLES.items()
         }
-        self._tiers |= {table.symbol: _tiers_of(table) for table in overrides}
+        self._tiers |= {table.symbol: tiers_of(table.tiers) for table in overrides}
+        self._assets = dict(margin_assets)
+        self.ended: set[str] = set()
+        "Symbols that are delisted."
 
-    def __deepcopy__(self, memo: object) -> Self:
-        return self  # never changed, so a snapshot of the market may share it
+    def change_tiers(self, symbol: str, tiers: tuple[Tier, ...]) -> None:
+        """Put other tiers in force."""
+        self._tiers[symbol] = tiers
 
     def tiers(self, symbol: str) -> tuple[Tier, ...]:
         """Tiers of a symbol, smallest first; an unknown symbol has one: 1 %, 50x."""
@@ -143,7 +154,10 @@ class Listing:
 
     def asset(self, symbol: str) -> str:
         """Margin asset of a symbol."""
-        return margin_asset(symbol) or "USDT"
+        found = self._assets.get(symbol)
+        if found is None:
+            found = self._assets[symbol] = margin_asset(symbol) or "USDT"
+        return found
 
     def max_leverage(self, symbol: str) -> int:
         """Greatest leverage of the symbol's first tier."""

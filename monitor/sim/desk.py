@@ -1,6 +1,5 @@
 """What the WebSocket API and REST share: the accounts, the keys, the counters, one poll desk."""
 
-import copy
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,8 @@ from monitor.sim.faults import Faults
 from monitor.sim.keys import KeyRing
 from monitor.sim.listen_keys import ListenKey, ListenKeys
 from monitor.sim.market import Market
-from monitor.sim.story import Empty, PollError, RevertStale, Scenario, Skew
+from monitor.sim.story import Scenario
+from monitor.sim.story_faults import Empty, PollError, RevertStale
 from monitor.sim.weight import RefusedRequestError, WeightMeter
 
 _POLLS: dict[str, Callable[[Account, list[str]], Any]] = {
@@ -23,6 +23,8 @@ _POLLS: dict[str, Callable[[Account, list[str]], Any]] = {
     "account.balance": lambda account, _symbols: answers.balance(account),
     "v2/account.balance": lambda account, _symbols: answers.balance(account),
 }
+_NO_LISTEN_KEY = "This listenKey does not exist."
+_PNL = "unRealizedProfit"
 POLL_WEIGHTS = {method: 5 if method.startswith("v2/") else 10 for method in _POLLS}
 "v1 10, v2 5 (docs/protocol.md §6)."
 
@@ -53,8 +55,9 @@ class Desk:
         self.clock = clock
         self.faults = faults
         self.key_ring = KeyRing(market.accounts.values())
-        self.listen_keys = ListenKeys(scenario.seed)
-        self.meter = WeightMeter(clock, faults, scenario.weight_limit)
+        self.listen_keys = ListenKeys(scenario.seed, scenario.listen_key_life)
+        self.quirks = scenario.quirks
+        self.meter = WeightMeter(faults, scenario.weight_limit, scenario.quirks.retry_after)
         self.requests: Counter[str] = Counter()
         self._key_changed = key_changed
         self._key_ended = key_ended
@@ -64,16 +67,15 @@ class Desk:
         self._past: deque[tuple[int, dict[str, Account]]] = deque()
 
     def server_time(self) -> int:
-        """Exchange ms as the API tells it, a skew included."""
-        skew = self.faults.active(Skew, "api")
-        return self.clock.now() + (skew.by if skew else 0)
+        """Exchange ms as the exchange tells it, a skew included."""
+        return self.faults.server_time()
 
     def remember(self) -> None:
         """Keep the present state, as far back as a fault of the story asks for."""
         if self._memory is None:
             return
         now = self.clock.story_ms()
-        self._past.append((now, copy.deepcopy(self.market.accounts)))
+        self._past.append((now, self.market.snapshot()))
         while len(self._past) > 1 and self._past[1][0] <= now - self._memory:
             self._past.popleft()
 
@@ -83,31 +85,47 @@ class Desk:
         Raises:
             RefusedRequestError: The symbol is not listed, or a fault says so.
         """
-        self.refuse_by_fault(method, account.name)
-        symbols = self.market.symbols
-        if symbol is not None:
-            if symbol not in symbols:
-                raise RefusedRequestError(400, -1121, "Invalid symbol.")
-            symbols = [str(symbol)]
-        stale = self.faults.active(RevertStale, "api", {account.name})
-        shown = account if stale is None else self._as_of(stale.by, account)
-        result = _POLLS[method](shown, symbols)
+        self.refuse_by_fault(method, account.name, poll=True)
+        symbols = self.symbols(symbol)
+        result = _POLLS[method](self.shown(account), symbols)
+        if method == "v2/account.position" and self.quirks.pnl_spelling != _PNL:
+            result = [_renamed(row, self.quirks.pnl_spelling) for row in result]
         if self.faults.active(Empty, "api", {account.name}):
             return _emptied(result)
         return result
 
-    def refuse_by_fault(self, method: str, account: str) -> None:
+    def symbols(self, symbol: object = None) -> list[str]:
+        """Tell which symbols are listed, or that this one is.
+
+        Raises:
+            RefusedRequestError: It is not.
+        """
+        symbols = self.market.symbols
+        if symbol is None:
+            return symbols
+        if symbol not in symbols:
+            raise RefusedRequestError(400, -1121, "Invalid symbol.")
+        return [str(symbol)]
+
+    def shown(self, account: Account) -> Account:
+        """The account as polls show it at present."""
+        stale = self.faults.active(RevertStale, "api", {account.name})
+        return account if stale is None else self._as_of(stale.by, account)
+
+    def refuse_by_fault(self, method: str, account: str, *, poll: bool = False) -> None:
         """Answer by an error where the story says so.
+
+        Args:
+            method: As requests are counted.
+            account: Whose.
+            poll: It is one of those that a fault without a method means.
 
         Raises:
             RefusedRequestError: As the story words it.
         """
-        fault = self.faults.active(PollError, "api", {account})
-        if fault is None:
-            return
-        meant = method in _POLLS if fault.method is None else method == fault.method
-        if meant:
-            raise RefusedRequestError(fault.status, fault.code, fault.message)
+        for fault in self.faults.all(PollError, "api", {account}):
+            if poll if fault.method is None else method == fault.method:
+                raise RefusedRequestError(fault.status, fault.code, fault.message)
 
     def _as_of(self, ago: int, account: Account) -> Account:
         """The account as it was; as far back as is remembered."""
@@ -133,7 +151,7 @@ class Desk:
         """
         key = self.listen_keys.extend(account, self.clock.now())
         if key is None:
-            raise RefusedRequestError(400, -1125, "This listenKey does not exist.")
+            raise RefusedRequestError(400, -1125, _NO_LISTEN_KEY)
         self._key_changed(key)
         return key.text
 
@@ -142,6 +160,10 @@ class Desk:
         key = self.listen_keys.end(account)
         if key is not None:
             self._key_ended(key)
+
+
+def _renamed(row: dict[str, Any], spelling: str) -> dict[str, Any]:
+    return {spelling if key == _PNL else key: value for key, value in row.items()}
 
 
 def _emptied(result: Any) -> Any:

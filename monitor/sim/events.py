@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from monitor.sim.account import Account, Pool, Position
+from monitor.sim.account import Account, Pool, Position, RestingOrder
 from monitor.sim.amounts import ZERO, plain
 
 Payload = dict[str, Any]
@@ -144,6 +144,13 @@ def leverage_changed(account: Account, symbol: str, now: int) -> UserEvent:
     return UserEvent(account.name, payload)
 
 
+def asset_mode_changed(account: Account, now: int) -> UserEvent:
+    """Word the ACCOUNT_CONFIG_UPDATE of another asset mode."""
+    config = {"j": account.multi_assets}
+    payload = {"e": "ACCOUNT_CONFIG_UPDATE", "T": now, "E": now, "ai": config}
+    return UserEvent(account.name, payload)
+
+
 def listen_key_expired(account: str, listen_key: str, now: int) -> UserEvent:
     """Word the end of a listen key."""
     return UserEvent(account, {"e": "listenKeyExpired", "E": now, "listenKey": listen_key})
@@ -170,38 +177,97 @@ def trade_lite(account: Account, trade: Trade, now: int) -> UserEvent:
 
 
 def order_filled(account: Account, trade: Trade, now: int) -> UserEvent:
-    """Word the ORDER_TRADE_UPDATE of a complete fill; fields in the live order of §5.4."""
-    kind = "LIMIT" if trade.forced else "MARKET"  # forced orders: LIMIT and IOC (§5.4)
+    """Word the ORDER_TRADE_UPDATE of a complete fill."""
     quantity = plain(abs(trade.quantity))
-    order: Payload = {
-        "s": trade.position.symbol,
-        "c": trade.client_id,
-        "S": trade.side,
-        "o": kind,
-        "f": "IOC" if trade.forced else "GTC",
-        "q": quantity,
-        "p": plain(trade.order_price),
+    order = _order(
+        trade.position.symbol,
+        trade.position.side,
+        trade.client_id,
+        trade.order_id,
+        trade.quantity,
+        trade.order_price,
+        now,
+        forced=trade.forced,
+    )
+    order |= {
         "ap": plain(trade.price),
-        "sp": "0",
         "x": "CALCULATED" if trade.forced else "TRADE",
         "X": "FILLED",
-        "i": trade.order_id,
         "l": quantity,
         "z": quantity,
         "L": plain(trade.price),
         "n": plain(trade.fee),
         "N": account.asset_of(trade.position),
-        "T": now,
         "t": trade.trade_id,
+        "rp": plain(trade.realized),
+    }
+    return UserEvent(account.name, {"e": "ORDER_TRADE_UPDATE", "T": now, "E": now, "o": order})
+
+
+def order_rests(account: Account, resting: RestingOrder, state: str, now: int) -> UserEvent:
+    """Word the ORDER_TRADE_UPDATE of a limit order that was placed, or taken back.
+
+    Args:
+        account: Whose.
+        resting: The order.
+        state: NEW or CANCELED.
+        now: Exchange ms.
+    """
+    order = _order(
+        resting.symbol,
+        resting.side,
+        resting.client_id,
+        resting.order_id,
+        resting.quantity,
+        resting.price,
+        now,
+    )
+    order |= {"x": state, "X": state}
+    return UserEvent(account.name, {"e": "ORDER_TRADE_UPDATE", "T": now, "E": now, "o": order})
+
+
+def _order(
+    symbol: str,
+    position_side: str,
+    client_id: str,
+    order_id: int,
+    quantity: Decimal,
+    price: Decimal,
+    now: int,
+    *,
+    forced: bool = False,
+) -> Payload:
+    """Word an order that is not filled; fields in the live order of §5.4, forced: LIMIT and IOC."""
+    kind = "LIMIT" if forced or price else "MARKET"
+    return {
+        "s": symbol,
+        "c": client_id,
+        "S": "BUY" if quantity > 0 else "SELL",
+        "o": kind,
+        "f": "IOC" if forced else "GTC",
+        "q": plain(abs(quantity)),
+        "p": plain(price),
+        "ap": "0",
+        "sp": "0",
+        "x": "NEW",
+        "X": "NEW",
+        "i": order_id,
+        "l": "0",
+        "z": "0",
+        "L": "0",
+        "n": "0",
+        "N": "USDT",
+        "T": now,
+        "t": 0,
         "b": "0",
         "a": "0",
         "m": False,
-        "R": trade.forced,
+        "R": forced,
         "wt": "CONTRACT_PRICE",
         "ot": kind,
-        "ps": trade.position.side,
+        "ps": position_side,
         "cp": False,
-        "rp": plain(trade.realized),
+        "rp": "0",
         "pP": False,
         "si": 0,
         "ss": 0,
@@ -210,4 +276,3 @@ def order_filled(account: Account, trade: Trade, now: int) -> UserEvent:
         "gtd": 0,
         "er": "0",
     }
-    return UserEvent(account.name, {"e": "ORDER_TRADE_UPDATE", "T": now, "E": now, "o": order})

@@ -1,9 +1,8 @@
 """The simulated exchange: one story, told over any number of connections.
 
-    Agenda ─▶ ticks, deeds, faults, key expiries ─▶ Market ─▶ user events ─▶ faults ─▶ sockets
-    stream ─▶ serve ─┬─ REST ──────────────▶ rest.answer    ┐
-                     ├─ /ws-fapi/v1 ───────▶ ws_api.answer  ├─ Desk: keys, weight, polls
-                     └─ /private, /market ─▶ StreamSession  ┘
+    Agenda ─▶ ticks, deeds, faults, key expiries ─▶ Market ─┬▶ user events ─▶ Teller ─▶ sockets
+                                                            └▶ news, marks, indexes ─▶ sockets
+    connections ─▶ Front ─▶ Desk
 
 Everything happens in Trio's one thread, and nothing between a tick's prices and the frames that
 tell of them waits, so there are no locks and one order of events.
@@ -12,46 +11,45 @@ tell of them waits, so there are no locks and one order of events.
 import errno
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import trio
 import trio.testing
 
 from monitor.errors import PortInUse
-from monitor.sim import rest, ws_api
+from monitor.sim import chance
+from monitor.sim.amounts import compact
 from monitor.sim.clock import Agenda, Clock, Rank
 from monitor.sim.desk import Desk
 from monitor.sim.events import listen_key_expired
 from monitor.sim.faults import Faults, concerns
+from monitor.sim.front import API_PATH, Front
 from monitor.sim.listen_keys import ListenKey
+from monitor.sim.manners import Manners
 from monitor.sim.market import Market
 from monitor.sim.marks import MarkFrames
-from monitor.sim.rest import HttpAnswer, HttpRequest
-from monitor.sim.server import HttpConnection, Peer
-from monitor.sim.story import (
-    AccountTable,
-    At,
+from monitor.sim.server import FAREWELL
+from monitor.sim.story import AccountTable, Scenario
+from monitor.sim.story_deeds import (
     Do,
-    Drop,
     ExpireKey,
-    Fault,
-    Garble,
-    Huge,
-    Refuse,
+    ListingDeed,
+    MarketDeed,
+    RestoreKey,
     RevokeKey,
-    Scenario,
     Send,
-    Stall,
-    Where,
+    SendMarket,
+    ServerShutdown,
 )
-from monitor.sim.streams import MESSAGES_PER_SECOND, StreamSession, Subscription, subscription
+from monitor.sim.story_faults import Drop, Fault, Huge
+from monitor.sim.story_values import At
+from monitor.sim.streams import StreamSession
 from monitor.sim.teller import Teller
-from monitor.sim.weight import HANDSHAKE_WEIGHT, RefusedRequestError
 
-API_PATH = "/ws-fapi/v1"
 _HUGE = 2 << 20
+_INDEX_EVERY_MS = 1000
 
 
 class Exchange:
@@ -66,15 +64,15 @@ class Exchange:
     def __init__(self, scenario: Scenario, *, start_ms: int | None = None) -> None:
         if start_ms is None:
             start_ms = round(scenario.start.timestamp() * 1000)
-        self.scenario = scenario
+        self.scenario = chance.drawn(scenario)
         self.clock = Clock(start_ms)
-        self.market = Market(scenario, start_ms)
+        self.market = Market(self.scenario, start_ms)
         "The truth: accounts by name, marks by symbol."
         self.finished = trio.Event()
         "Set when `length` has passed."
         self._faults = Faults(self.clock)
         self._desk = Desk(
-            scenario,
+            self.scenario,
             self.market,
             self.clock,
             self._faults,
@@ -82,11 +80,25 @@ class Exchange:
             key_ended=self._on_key_ended,
         )
         self._agenda = Agenda()
-        self._frames = MarkFrames()
+        quirks = scenario.quirks
+        self._frames = MarkFrames(coin_margined=quirks.coin_margined, split=quirks.split_marks)
         self._ticks = 0
-        self._peers: dict[Peer, StreamSession | None] = {}
+        self._indexed_at = 0
+        self._front = Front(
+            self.scenario,
+            self.clock,
+            self._agenda,
+            self._faults,
+            self._desk,
+            subscribed=self._on_subscribed,
+        )
         self._teller = Teller(
-            self.clock, self._faults, self._agenda, self._desk.listen_keys, self._peers
+            self.clock,
+            self._faults,
+            self._agenda,
+            self._desk.listen_keys,
+            self._front.peers,
+            Manners(quirks, [each.name for each in scenario.account if each.portfolio_margin]),
         )
         self._seen: set[str] = set()
         # Its own nursery, kept because `dial` needs a task for the far end of what it hands out.
@@ -138,35 +150,94 @@ class Exchange:
         """Move the marks, settle the accounts, tell of both; enter the next tick."""
         self._ticks += 1
         story_ms = self._ticks * self.scenario.mark_interval
-        now = self.clock.now()
+        now = self._faults.server_time()
         self._agenda.add(story_ms + self.scenario.mark_interval, Rank.TICK, self._tick)
         self._teller.tell(self.market.tick(story_ms, now))
         self._desk.remember()
-        sessions = [s for s in self._peers.values() if s and s.wanted.route == "market"]
-        marks = self.market.marks
+        self._tell_news()
+        self._push_marks(story_ms, now)
+        self._push_indexes(story_ms, now)
+
+    def _market_sessions(self) -> list[StreamSession]:
+        return [s for s in self._front.peers.values() if s and s.wanted.route == "market"]
+
+    def _push_marks(self, story_ms: int, now: int) -> None:
+        sessions = self._market_sessions()
+        marks = {symbol: self.market.marks[symbol] for symbol in self.market.symbols}
         frames = self._frames.at(story_ms, marks, now, wanted=bool(sessions))
         for session in sessions:
-            for name in session.wanted.names:
+            for name in list(session.wanted.names):
+                for text in frames.get(name, ()):
+                    session.push(name, text)
+
+    def _push_indexes(self, story_ms: int, now: int) -> None:
+        """Tell what assets are worth, once a second (docs/protocol.md §8.6)."""
+        turn = story_ms // _INDEX_EVERY_MS
+        sessions = [
+            session
+            for session in self._market_sessions()
+            if any(
+                "@assetIndex" in name or name == "!assetIndex@arr" for name in session.wanted.names
+            )
+        ]
+        if turn == self._indexed_at or not sessions:
+            return
+        self._indexed_at = turn
+        rows = self.market.indexes.rows(now)
+        frames = {f"{name.lower()}@assetIndex": compact(row) for name, row in rows.items()}
+        frames["!assetIndex@arr"] = compact(list(rows.values()))
+        for session in sessions:
+            for name in list(session.wanted.names):
                 if name in frames:
                     session.push(name, frames[name])
 
+    def _tell_news(self) -> None:
+        news, self.market.news = self.market.news, []
+        for names, payload in news:
+            self._teller.tell_market(names, payload)
+
     def _do(self, deed: Do) -> None:
+        if isinstance(deed, MarketDeed | ListingDeed):
+            self._teller.tell(self.market.do(deed, self._faults.server_time()))
+            self._desk.remember()
+            self._tell_news()
+            return
         account = deed.account or self.scenario.account[0].name
         match deed:
             case ExpireKey():
-                if (key := self._desk.listen_keys.end(account)) is not None:
-                    self._on_key_ended(key)
+                self._expire_key(account, deed.key)
             case RevokeKey():
                 self._desk.key_ring.revoke(account)
+            case RestoreKey():
+                self._desk.key_ring.restore(account)
+            case ServerShutdown():
+                self._shut_down(deed)
             case Send():
                 self._teller.send_raw(account, deed.frame)
-            case _:
-                self._teller.tell(self.market.do(deed, self.clock.now()))
-                self._desk.remember()
+            case SendMarket():
+                self._teller.send_raw_market(deed.frame)
+
+    def _expire_key(self, account: str, strange: str | None) -> None:
+        if strange is not None:
+            event = listen_key_expired(account, strange, self._faults.server_time())
+            self._teller.tell([event])
+        elif (key := self._desk.listen_keys.end(account)) is not None:
+            self._on_key_ended(key)
+
+    def _shut_down(self, deed: ServerShutdown) -> None:
+        """Announce the end of a server to its sockets, and end them later (§2)."""
+        text = compact({"event": {"e": "serverShutdown", "E": self._faults.server_time()}})
+        at = self.clock.story_ms() + deed.closes_after
+        for peer in list(self._front.peers):
+            mine = deed.account is None or deed.account in peer.accounts
+            if mine and deed.where in {None, peer.where}:
+                peer.send(text)
+                self._agenda.add(at, Rank.DEED, partial(peer.close, 1001))
+                self._agenda.add(at + round(FAREWELL * 1000), Rank.DEED, peer.cut)
 
     def _break(self, fault: Fault) -> None:
         self._faults.begin(fault)
-        for peer in list(self._peers):
+        for peer in list(self._front.peers):
             if concerns(fault, peer.where, peer.accounts):
                 if isinstance(fault, Drop):
                     peer.cut()
@@ -185,7 +256,7 @@ class Exchange:
 
     def _on_key_ended(self, key: ListenKey) -> None:
         """Tell the key's sockets; they stay open, and silent (docs/protocol.md §4.4)."""
-        event = listen_key_expired(key.account, key.text, self.clock.now())
+        event = listen_key_expired(key.account, key.text, self._faults.server_time())
         self._teller.tell([event], key.text)
 
     def _on_subscribed(self, session: StreamSession) -> None:
@@ -214,21 +285,6 @@ class Exchange:
 
     # Connections
 
-    async def wait_out_stall(self, peer: Peer) -> None:
-        """Return when no stall holds this connection's bytes."""
-        await self._wait_out_stall(peer.where, peer.accounts)
-
-    async def _wait_out_stall(self, where: Where, accounts: Iterable[str] = ()) -> None:
-        ends = self._faults.ends(Stall, where, set(accounts))
-        if ends is not None:
-            await trio.sleep_until(self.clock.deadline(ends))
-            await self._wait_out_stall(where, accounts)  # another may have begun meanwhile
-
-    def spoil(self, peer: Peer, text: str) -> str:
-        """Break a frame's JSON where a fault says so."""
-        garbled = self._faults.active(Garble, peer.where, peer.accounts)
-        return text[: len(text) // 2] if garbled else text
-
     async def dial(self, url: str) -> trio.abc.Stream:
         """Connect in memory, as `trio.open_tcp_stream` would over TCP.
 
@@ -239,20 +295,12 @@ class Exchange:
             ConnectionRefusedError: The story is not running, or a fault refuses.
         """
         await trio.lowlevel.checkpoint()
-        target = urlsplit(url)
-        where = _where(target.path)
-        refusal = self._refusal(where, target.query)
-        if self._nursery is None or (refusal is not None and refusal.status is None):
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{target.hostname}: refused")
+        if self._nursery is None or self._front.refuses_to_connect(url):
+            host = urlsplit(url).hostname
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{host}: refused")
         ours, theirs = trio.testing.memory_stream_pair()
         self._nursery.start_soon(self.serve, ours)
         return theirs
-
-    def _refusal(self, where: Where, query: str = "") -> Refuse | None:
-        """Find a fault that refuses new connections; a listen key tells whose it would be."""
-        keys = parse_qs(query).get("listenKey", [])
-        owners = {self._desk.listen_keys.owner(key) or "" for key in keys}
-        return self._faults.active(Refuse, where, owners)
 
     async def listen(
         self,
@@ -282,77 +330,7 @@ class Exchange:
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection, HTTP and what it is upgraded to; closes the stream."""
-        try:
-            if self.clock.running:
-                await self._converse(stream)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client went away in the middle of an answer
-        finally:
-            await trio.aclose_forcefully(stream)
-
-    async def _converse(self, stream: trio.abc.Stream) -> None:
-        http = HttpConnection(stream)
-        while (request := await http.next_request()) is not None:
-            where = _where(request.path)
-            await self._wait_out_stall(where)
-            refusal = self._refusal(where, urlsplit(request.target).query)
-            if refusal is not None:
-                if refusal.status is not None:
-                    await http.answer(HttpAnswer(refusal.status, b"{}"))
-                return
-            if request.header(b"upgrade").lower() == "websocket":
-                await self._upgrade(http, request, stream)
-                return
-            await http.answer(rest.answer(request, self._desk))
-
-    async def _upgrade(
-        self, http: HttpConnection, request: HttpRequest, stream: trio.abc.Stream
-    ) -> None:
-        """Make a WebSocket of a connection and serve it to its end."""
-        is_api = request.path == API_PATH
-        wanted = subscription(request.target)
-        if not is_api and wanted is None:
-            await http.answer(HttpAnswer(404, b"{}"))
-            return
-        try:
-            if is_api:
-                self._desk.meter.charge(HANDSHAKE_WEIGHT)
-        except RefusedRequestError as exc:
-            await http.answer(rest.refusal(exc, self._desk))
-            return
-        connection = http.upgraded(request)
-        if connection is None:
-            await http.answer(HttpAnswer(400, b"{}"))
-            return
-        limit = None if is_api else MESSAGES_PER_SECOND
-        peer = Peer(stream, connection, _where(request.path), self, limit)
-        # Known before the client hears that it is connected, so that it misses nothing.
-        on_text = self._receptionist(peer, request, wanted)
-        try:
-            await http.accept()
-            await peer.run(on_text)
-        finally:
-            del self._peers[peer]
-
-    def _receptionist(
-        self, peer: Peer, request: HttpRequest, wanted: Subscription | None
-    ) -> Callable[[str], None]:
-        """Enter a new socket, and say who reads its messages."""
-        if wanted is not None:
-            session = StreamSession(peer, wanted, self._on_subscribed)
-            self._peers[peer] = session
-            self._on_subscribed(session)
-            return session.on_text
-        self._peers[peer] = None
-        hide = ("returnRateLimits", "false") in request.query
-        api = ws_api.ApiSession(return_rate_limits=not hide, accounts=peer.accounts)
-        return lambda text: peer.send(ws_api.answer(text, api, self._desk))
-
-
-def _where(path: str) -> Where:
-    """Tell which side of the exchange a path belongs to."""
-    wanted = subscription(path)
-    return "api" if wanted is None else wanted.where
+        await self._front.serve(stream)
 
 
 def account_table(account: AccountTable, host: str, port: int) -> str:
@@ -368,13 +346,16 @@ def account_table(account: AccountTable, host: str, port: int) -> str:
         return json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML basic string
 
     here = f"{host}:{port}"
+    signs_with = f"api_secret = {text(account.api_secret)}"
+    if account.public_key:
+        signs_with = 'private_key = "${file:key.pem}"  # the one that belongs to its public key'
     return (
         "[[account]]\n"
         f"name = {text(account.name)}\n"
         f"venue = {text(account.venue)}\n"
         'network = "mainnet"\n'
         f"api_key = {text(account.api_key)}\n"
-        f"api_secret = {text(account.api_secret)}\n"
+        f"{signs_with}\n"
         f'endpoints = {{ ws_api = "ws://{here}{API_PATH}", streams = "ws://{here}", '
         f'rest = "http://{here}", sapi = "http://{here}" }}\n'
     )

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from monitor.sim.clock import Clock
-from monitor.sim.story import Fault, Where
+from monitor.sim.story_faults import Fault, Skew
+from monitor.sim.story_values import Where
 
 F = TypeVar("F", bound=Fault)
 
@@ -19,6 +20,15 @@ class Faults:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: list[tuple[int, Fault]] = []
+
+    def server_time(self) -> int:
+        """Exchange ms as the exchange tells it: a clock that is off dates everything it sends."""
+        return self.told_at(self._clock.story_ms())
+
+    def told_at(self, story_ms: int) -> int:
+        """Word a moment of the story as the exchange tells it now."""
+        skew = self.active(Skew, "api")
+        return self._clock.start_ms + story_ms + (skew.by if skew else 0)
 
     def begin(self, fault: Fault) -> None:
         """Open a fault's window now; a fault without one is over at once."""
@@ -37,6 +47,10 @@ class Faults:
             accounts: Whom the asking connection has shown itself to belong to.
         """
         return next((fault for fault, _ in self._matching(kind, where, accounts)), None)
+
+    def all(self, kind: type[F], where: Where | None, accounts: Collection[str]) -> list[F]:
+        """Find every open fault of a kind, in the order in which they began."""
+        return [fault for fault, _ in self._matching(kind, where, accounts)]
 
     def ends(
         self, kind: type[F], where: Where | None = None, accounts: Collection[str] = ()

@@ -47,6 +47,14 @@ class KeyRing:
         """Take an account's key back."""
         self._revoked |= {key for key, owner in self._accounts.items() if owner.name == account}
 
+    def restore(self, account: str) -> None:
+        """Make an account's key good again."""
+        self._revoked -= {key for key, owner in self._accounts.items() if owner.name == account}
+
+    def account_of(self, api_key: str) -> Account | None:
+        """Find whose key this is, good or revoked; None: nobody's."""
+        return self._accounts.get(api_key)
+
     def owner(self, api_key: object, told: set[str] | None = None) -> Account:
         """Find whose key this is.
 
@@ -107,16 +115,31 @@ def _integer(value: object, name: str) -> int:
 
 
 def check_signature(payload: str, signature: object, account: Account) -> None:
-    """Hold a signature against the account's secret.
+    """Hold a signature against the account's secret, or against its public key.
 
     Raises:
         RefusedRequestError: −1022, or −1102 where there is none.
     """
     if not isinstance(signature, str) or not signature:
         raise missing("signature")
-    expected = hmac_signature(payload, account.api_secret)
-    if not hmac.compare_digest(expected.encode(), signature.encode()):
+    if account.public_key:
+        from monitor.sim import public_keys
+
+        good = public_keys.is_signed(payload.encode(), signature, account.public_key)
+    else:
+        expected = hmac_signature(payload, account.api_secret)
+        good = hmac.compare_digest(expected.encode(), signature.encode())
+    if not good:
         raise RefusedRequestError(400, -1022, "Signature for this request is not valid.")
+
+
+def can_log_on(account: Account) -> bool:
+    """Tell whether an account's key may open a session: Ed25519 alone (§3.4)."""
+    if not account.public_key:
+        return False
+    from monitor.sim import public_keys
+
+    return public_keys.is_ed25519(account.public_key)
 
 
 def missing(name: str) -> RefusedRequestError:

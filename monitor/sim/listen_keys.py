@@ -1,4 +1,4 @@
-"""The life of listen keys: one per account, sixty minutes, extended by every start and ping.
+"""The life of listen keys: one per account, an hour long, extended by every start and ping.
 
 Source: docs/protocol.md §4.3.
 """
@@ -7,7 +7,6 @@ import random
 import string
 from dataclasses import dataclass
 
-LIFETIME_MS = 60 * 60 * 1000
 _LENGTH = 64
 _LETTERS = string.ascii_letters + string.digits
 
@@ -27,26 +26,28 @@ class ListenKeys:
 
     Args:
         seed: The story's.
+        life: Milliseconds that a start or a ping gives.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, life: int) -> None:
         self._seed = seed
+        self._life = life
         self._alive: dict[str, ListenKey] = {}
         self._random: dict[str, random.Random] = {}
 
     def start(self, account: str, now: int) -> ListenKey:
-        """Give the account's key, the same one while it lives, with its sixty minutes anew."""
+        """Give the account's key, the same one while it lives, with its time anew."""
         key = self.alive(account, now)
         if key is None:
             key = self._alive[account] = ListenKey(account, self._text(account), 0)
-        key.expires = now + LIFETIME_MS
+        key.expires = now + self._life
         return key
 
     def extend(self, account: str, now: int) -> ListenKey | None:
-        """Give the key its sixty minutes anew; None where there is none to extend."""
+        """Give the key its time anew; None where there is none to extend."""
         key = self.alive(account, now)
         if key is not None:
-            key.expires = now + LIFETIME_MS
+            key.expires = now + self._life
         return key
 
     def alive(self, account: str, now: int) -> ListenKey | None:

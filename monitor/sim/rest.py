@@ -1,19 +1,23 @@
-"""REST: an HTTP request in, an HTTP answer out; no socket, no task.
+"""REST: an HTTP request in, an HTTP answer out; no socket, no task. What is served: `routes`.
 
-Source: docs/protocol.md §3.5, §4.2, §8.1. Signed requests: query and body in the order
-sent, `signature` last, the key in `X-MBX-APIKEY` (§3.3).
+Signed requests: query and body in the order sent, without `signature`; the key in `X-MBX-APIKEY`
+(docs/protocol.md §3.3).
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from monitor.sim.amounts import money
+from monitor.sim.account import Account
+from monitor.sim.amounts import compact
 from monitor.sim.desk import Desk
-from monitor.sim.keys import missing
-from monitor.sim.marks import FUNDING_RATE, next_funding
+from monitor.sim.keys import check_signature, check_time, missing
+from monitor.sim.routes import ROUTES, Question, Route
 from monitor.sim.weight import RefusedRequestError
+
+PAGE = (
+    b"<html><head><title>Blocked</title></head><body>This page is not the exchange.</body></html>"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,25 @@ class HttpRequest:
     def path(self) -> str:
         """Without the query."""
         return urlsplit(self.target).path
+
+    @property
+    def name(self) -> str:
+        """As requests are counted: `GET /fapi/v1/time`."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def form(self) -> list[tuple[str, str]]:
+        """Pairs of the query and then of the body, in the order sent."""
+        return self.query + parse_qsl(self._body_text(), keep_blank_values=True)
+
+    @property
+    def signed_text(self) -> str:
+        """What a signature covers: query and body as they were sent, without the signature."""
+        query = urlsplit(self.target).query
+        return _unsigned(query) + _unsigned(self.body.decode("latin-1"))
+
+    def _body_text(self) -> str:
+        return self.body.decode("latin-1").replace("+", "%2B")
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -49,14 +72,20 @@ class HttpAnswer:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    kind: str = "application/json"
+    "Media type."
+
+
+def _unsigned(pairs: str) -> str:
+    kept = [pair for pair in pairs.split("&") if not pair.startswith("signature=")]
+    return "&".join(kept)
 
 
 def answer(request: HttpRequest, desk: Desk) -> HttpAnswer:
     """Answer one request."""
-    name = f"{request.method} {request.path}"
-    desk.requests[name] += 1
+    desk.requests[request.name] += 1
     try:
-        return _worded(200, _result(name, request, desk), desk)
+        return _worded(200, _result(request, desk), desk)
     except RefusedRequestError as exc:
         return refusal(exc, desk)
 
@@ -72,60 +101,42 @@ def refusal(exc: RefusedRequestError, desk: Desk) -> HttpAnswer:
 
 def _worded(status: int, body: Any, desk: Desk, *extra: tuple[str, str]) -> HttpAnswer:
     headers = (("X-MBX-USED-WEIGHT-1M", str(desk.meter.used())), *extra)
-    return HttpAnswer(status, json.dumps(body, separators=(",", ":")).encode(), headers)
+    return HttpAnswer(status, compact(body).encode(), headers)
 
 
-def _result(name: str, request: HttpRequest, desk: Desk) -> Any:
+def turned_away(status: int, *, page: bool) -> HttpAnswer:
+    """Word what stands between a client and the exchange: a firewall, a proxy, a restricted place.
+
+    Args:
+        status: Of HTTP.
+        page: Whether it is HTML.
+    """
+    if page:
+        return HttpAnswer(status, PAGE, kind="text/html; charset=utf-8")
+    return HttpAnswer(status, b"{}")
+
+
+def _result(request: HttpRequest, desk: Desk) -> Any:
     """Do what a request asks."""
-    params = dict(request.query)
-    match name:
-        case "GET /fapi/v1/ping":
-            desk.meter.charge(1)
-            return {}
-        case "GET /fapi/v1/time":
-            desk.meter.charge(1)
-            return {"serverTime": desk.server_time()}
-        case "GET /fapi/v1/premiumIndex":
-            return _premium_index(params.get("symbol"), desk)
-        case "POST /fapi/v1/listenKey":
-            return {"listenKey": desk.start_listening(_account(request, desk))}
-        case "PUT /fapi/v1/listenKey":
-            return {"listenKey": desk.keep_listening(_account(request, desk))}
-        case "DELETE /fapi/v1/listenKey":
-            desk.stop_listening(_account(request, desk))
-            return {}
-        case _:
-            desk.meter.charge(1)
-            raise RefusedRequestError(404, -1099, "Not found, unauthenticated, or unauthorized.")
+    route = ROUTES.get(request.name)
+    params = dict(request.form)
+    if route is None:
+        desk.meter.charge(1)
+        raise RefusedRequestError(404, -1099, "Not found, unauthenticated, or unauthorized.")
+    if route.counted:
+        desk.meter.charge(route.weight if "symbol" in params else route.weight_of_all)
+    account = _account(request, params, route, desk) if route.key != "none" else None
+    desk.refuse_by_fault(request.name, account.name if account else "")
+    return route.handle(Question(desk, params, account))
 
 
-def _account(request: HttpRequest, desk: Desk) -> str:
-    """Find whose key the header carries; no signature is needed for listen keys."""
-    desk.meter.charge(1)
+def _account(request: HttpRequest, params: dict[str, str], route: Route, desk: Desk) -> Account:
+    """Find whose key the header carries, and check what has to be signed."""
     api_key = request.header(b"x-mbx-apikey")
     if not api_key:
         raise missing("X-MBX-APIKEY")
-    return desk.key_ring.owner(api_key).name
-
-
-def _premium_index(symbol: str | None, desk: Desk) -> Any:
-    """Tell the mark of a symbol, or of all."""
-    desk.meter.charge(10 if symbol is None else 1)
-    if symbol is not None and symbol not in desk.market.marks:
-        raise RefusedRequestError(400, -1121, "Invalid symbol.")
-    now = desk.clock.now()
-    rows = [
-        {
-            "symbol": name,
-            "markPrice": money(mark),
-            "indexPrice": money(mark),
-            "estimatedSettlePrice": money(mark),
-            "lastFundingRate": FUNDING_RATE,
-            "interestRate": FUNDING_RATE,
-            "nextFundingTime": next_funding(now),
-            "time": now,
-        }
-        for name, mark in desk.market.marks.items()
-        if symbol in {None, name}
-    ]
-    return rows if symbol is None else rows[0]
+    account = desk.key_ring.owner(api_key)
+    if route.key == "signed":
+        check_time(params.get("timestamp"), params.get("recvWindow"), desk.server_time())
+        check_signature(request.signed_text, params.get("signature"), account)
+    return account

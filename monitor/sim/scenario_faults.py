@@ -4,7 +4,7 @@ Two passes: `misshapen` words what the models refused; `contradictions` finds wh
 cannot know (an account that is nowhere, a symbol without a price, margin that is not there).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -12,26 +12,37 @@ from pydantic import BaseModel
 
 from monitor.sim.amounts import ZERO
 from monitor.sim.brackets import RESTING_MARKS, Listing, margin_asset
+from monitor.sim.chance import DEEDS, FAULTS
 from monitor.sim.story import (
     AccountTable,
+    AssetTable,
     BracketTable,
-    Do,
-    Fault,
-    Funding,
-    MarginTransfer,
-    Order,
     PositionTable,
     PriceTable,
+    QuirksTable,
+    RandomTable,
     Scenario,
 )
+from monitor.sim.story_deeds import (
+    FOR_ALL,
+    Brackets,
+    Do,
+    MarginTransfer,
+    OpenOrder,
+    Order,
+    TierTable,
+)
+from monitor.sim.story_faults import Fault
 
-_ARRAYS = {"account", "position", "price", "bracket", "do", "fault"}
+_ARRAYS = {"account", "position", "price", "asset", "bracket", "do", "fault"}
 _TABLES: dict[str, type[BaseModel]] = {
     "account": AccountTable,
     "position": PositionTable,
     "price": PriceTable,
+    "asset": AssetTable,
     "bracket": BracketTable,
 }
+_SINGLE: dict[str, type[BaseModel]] = {"quirks": QuirksTable, "random": RandomTable}
 
 
 def _kinds(union: Any) -> dict[str, type[BaseModel]]:
@@ -90,6 +101,9 @@ def _place(path: list[Any], tables: Any) -> tuple[str, str, type[BaseModel]]:
         heading.append(f"[[{dotted}]] {index + 1}{_title(here)}")
         kind = here.get("what") if isinstance(here, Mapping) else None
         model = _KINDS.get(array, {}).get(str(kind)) or _TABLES.get(array, Scenario)
+    if len(rest) > 1 and rest[0] in _SINGLE:
+        heading.append(f"[{rest[0]}]")
+        model = _SINGLE[rest.pop(0)]
     return ", ".join(heading), _key_name(rest), model
 
 
@@ -149,6 +163,8 @@ def contradictions(scenario: Scenario) -> list[str]:
     """Find what the tables contradict each other in."""
     return [
         *_about_prices(scenario),
+        *_about_assets(scenario),
+        *_about_random(scenario),
         *_about_accounts(scenario),
         *_about_deeds(scenario),
     ]
@@ -172,9 +188,33 @@ def _about_prices(scenario: Scenario) -> Iterator[str]:
     for number, symbol in _twice([table.symbol for table in scenario.bracket]):
         yield f"[[bracket]] {number} ({symbol}): has tiers already; keep one"
     for number, bracket in enumerate(scenario.bracket, 1):
-        caps = [tier.cap for tier in bracket.tiers]
-        if caps != sorted(set(caps)):
+        if not _rise(bracket.tiers):
             yield f"[[bracket]] {number} ({bracket.symbol}), tiers: caps have to rise; sort them"
+
+
+def _rise(tiers: Sequence[TierTable]) -> bool:
+    caps = [tier.cap for tier in tiers]
+    return caps == sorted(set(caps))
+
+
+def _about_assets(scenario: Scenario) -> Iterator[str]:
+    for number, name in _twice([table.name for table in scenario.asset]):
+        yield f"[[asset]] {number} ({name}): has a path already; keep one"
+    for number, asset in enumerate(scenario.asset, 1):
+        times = [point.at for point in asset.points]
+        if times != sorted(set(times)):
+            yield f"[[asset]] {number} ({asset.name}), points: times have to rise; sort them"
+
+
+def _about_random(scenario: Scenario) -> Iterator[str]:
+    for key, kinds, known in (
+        ("fault_kinds", scenario.random.fault_kinds, FAULTS),
+        ("deed_kinds", scenario.random.deed_kinds, DEEDS),
+    ):
+        for kind in kinds:
+            if kind not in known:
+                hint = _suggestion(kind, list(known), "kinds")
+                yield f"[random], {key}: `{kind}` cannot be drawn; {hint}"
 
 
 def _about_accounts(scenario: Scenario) -> Iterator[str]:
@@ -183,25 +223,44 @@ def _about_accounts(scenario: Scenario) -> Iterator[str]:
     for number, _ in _twice([account.api_key for account in scenario.account]):
         name = scenario.account[number - 1].name
         yield f"[[account]] {number} ({name}), api_key: is another account's too; choose another"
-    listing = Listing(scenario.bracket)
+    named = {table.symbol: table.margin_asset for table in scenario.price}
+    assets = {symbol: asset for symbol, asset in named.items() if asset}
+    listing = Listing(scenario.bracket, assets)
     for number, account in enumerate(scenario.account, 1):
         place = f"[[account]] {number} ({account.name})"
-        for text in _about_positions(account, listing):
+        for text in (*_about_key(account), *_about_positions(account, listing, set(assets))):
             yield f"{place}, {text}"
-        for asset, short in _margin_missing(account):
+        for asset, short in _margin_missing(account, listing):
             yield (
                 f"{place}, balances: isolated positions need {short} {asset} more than there is;"
                 " raise the balance or the leverage"
             )
 
 
-def _about_positions(account: AccountTable, listing: Listing) -> Iterator[str]:
+def _about_key(account: AccountTable) -> Iterator[str]:
+    if not account.api_secret and not account.public_key:
+        yield "api_secret: is missing; add it, or a `public_key`"
+    if account.api_secret and account.public_key:
+        yield "api_secret: is there beside a public_key; keep one of them"
+    if account.public_key:
+        from monitor.sim import public_keys
+
+        if not public_keys.is_public_key(account.public_key):
+            yield "public_key: is no PEM of an Ed25519 or RSA public key; paste one whole"
+
+
+def _about_positions(
+    account: AccountTable, listing: Listing, named: Container[str]
+) -> Iterator[str]:
     seen: dict[str, PositionTable] = {}
     for number, position in enumerate(account.position, 1):
         symbol = position.symbol
         place = f"[[account.position]] {number} ({symbol})"
-        if margin_asset(symbol) is None:
-            yield f"{place}, symbol: no margin asset is known for it; it should end in USDT or USDC"
+        if symbol not in named and margin_asset(symbol) is None:
+            yield (
+                f"{place}, symbol: no margin asset is known for it; it should end in USDT or USDC,"
+                " or have a [[price]] with a margin_asset"
+            )
         if position.leverage > listing.max_leverage(symbol):
             most = listing.max_leverage(symbol)
             yield f"{place}, leverage: {position.leverage} is too much; {symbol} allows {most}"
@@ -218,11 +277,11 @@ def _about_positions(account: AccountTable, listing: Listing) -> Iterator[str]:
             yield f"{place}: leverage and margin_type are one per symbol; make them equal"
 
 
-def _margin_missing(account: AccountTable) -> Iterator[tuple[str, object]]:
+def _margin_missing(account: AccountTable, listing: Listing) -> Iterator[tuple[str, object]]:
     needed = dict.fromkeys(account.balances, ZERO)
     for position in account.position:
         if position.margin_type == "isolated":
-            asset = margin_asset(position.symbol) or "USDT"
+            asset = listing.asset(position.symbol)
             notional = position.quantity * position.entry_price
             wallet = position.isolated_wallet or notional / position.leverage
             needed[asset] = needed.get(asset, ZERO) + wallet
@@ -248,8 +307,10 @@ def _about_deeds(scenario: Scenario) -> Iterator[str]:
         symbol = getattr(deed, "symbol", None)
         if isinstance(symbol, str) and symbol not in priced:
             yield f"{place}, symbol: {symbol} has no price; add a [[price]] table for it"
+        if isinstance(deed, Brackets) and not _rise(deed.tiers):
+            yield f"{place}, tiers: caps have to rise; sort them"
         account = names.get(deed.account or scenario.account[0].name)
-        if isinstance(deed, Order | MarginTransfer) and account is not None:
+        if isinstance(deed, Order | OpenOrder | MarginTransfer) and account is not None:
             if account.hedge and deed.position_side == "BOTH":
                 yield f"{place}, position_side: the account is in hedge mode; write LONG or SHORT"
             if not account.hedge and deed.position_side != "BOTH":
@@ -258,7 +319,7 @@ def _about_deeds(scenario: Scenario) -> Iterator[str]:
 
 def _needs_account(deed: Do | Fault) -> bool:
     if isinstance(deed, get_args(Do)):
-        return not isinstance(deed, Funding)
+        return not isinstance(deed, FOR_ALL)
     return bool(deed.at.after_subscribe)
 
 

@@ -28,7 +28,7 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from monitor.sim.rest import HttpAnswer, HttpRequest
-from monitor.sim.story import Where
+from monitor.sim.story_values import Where
 
 QUEUE_FRAMES = 1024
 "Frames that may wait for one client; at the next one the connection is cut."
@@ -36,9 +36,8 @@ _CHUNK = 65_536
 _LONGEST_MESSAGE = 1 << 20
 _PING_EVERY = 180.0
 _PONG_WITHIN = 600.0
-_LIFE = 24 * 60 * 60.0
 "Seconds (docs/protocol.md §2)."
-_FAREWELL = 5.0
+FAREWELL = 5.0
 "Seconds that a client has to take our last bytes and answer our Close."
 _DEAD = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -90,7 +89,7 @@ class HttpConnection:
     async def answer(self, answer: HttpAnswer) -> None:
         """Send an answer."""
         headers = [
-            ("Content-Type", "application/json"),
+            ("Content-Type", answer.kind),
             ("Content-Length", str(len(answer.body))),
             *answer.headers,
         ]
@@ -125,8 +124,8 @@ class Weather(Protocol):
     async def wait_out_stall(self, peer: "Peer") -> None:
         """Return when bytes may pass."""
 
-    def spoil(self, peer: "Peer", text: str) -> str:
-        """Say what becomes of a frame."""
+    def spoil(self, peer: "Peer", text: str) -> str | None:
+        """Say what becomes of a frame; None: it is not sent."""
 
 
 class Peer:
@@ -139,6 +138,7 @@ class Peer:
         weather: What may befall it.
         messages_per_second: Incoming frames of every kind that are allowed, or None for only the
             pings and pongs being counted, five a second (§2).
+        life: Seconds after which the exchange ends it; a day unless the story says otherwise.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class Peer:
         where: Where,
         weather: Weather,
         messages_per_second: int | None,
+        life: float,
     ) -> None:
         self.where: Where = where
         self.accounts: set[str] = set()
@@ -155,6 +156,7 @@ class Peer:
         self._stream = stream
         self._connection = connection
         self._weather = weather
+        self._life = life
         self._counts_text = messages_per_second is not None
         self._recent: deque[float] = deque(maxlen=messages_per_second or 5)
         self._outgoing, self._queue = trio.open_memory_channel[bytes](QUEUE_FRAMES)
@@ -165,11 +167,19 @@ class Peer:
 
     def send(self, text: str) -> None:
         """Queue a text frame; cuts the connection where the queue is full."""
-        self._send_event(TextMessage(data=self._weather.spoil(self, text)))
+        spoilt = self._weather.spoil(self, text)
+        if spoilt is not None:
+            self._send_event(TextMessage(data=spoilt))
 
     def close(self, code: int, reason: str = "") -> None:
         """Queue a Close."""
         self._send_event(CloseConnection(code=code, reason=reason))
+
+    async def close_and_cut(self) -> None:
+        """Queue a Close, and end the connection where the client does not answer it."""
+        self.close(1001)
+        await trio.sleep(FAREWELL)
+        self.cut()
 
     def cut(self) -> None:
         """End the connection without a word."""
@@ -198,7 +208,7 @@ class Peer:
                     await self._read(on_text)
                     keeper.cancel_scope.cancel("the connection ended")
                 self._outgoing.close()  # the writer sends what is queued, and ends
-                nursery.cancel_scope.deadline = trio.current_time() + _FAREWELL
+                nursery.cancel_scope.deadline = trio.current_time() + FAREWELL
 
     async def _write(self) -> None:
         async for data in self._queue:
@@ -277,14 +287,12 @@ class Peer:
         born = ping_at = trio.current_time()
         ping_at += _PING_EVERY
         while True:
-            await trio.sleep_until(min(ping_at, self._last_pong + _PONG_WITHIN, born + _LIFE))
+            await trio.sleep_until(min(ping_at, self._last_pong + _PONG_WITHIN, born + self._life))
             now = trio.current_time()
             if now >= self._last_pong + _PONG_WITHIN:
                 self.cut()
-            elif now >= born + _LIFE:
-                self.close(1001)
-                await trio.sleep(_FAREWELL)
-                self.cut()
+            elif now >= born + self._life:
+                await self.close_and_cut()
             elif now >= ping_at:
                 payload = str(round((now - born) * 1000)).encode()
                 self._pinged.add(payload)

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from monitor.sim.amounts import compact
 from monitor.sim.server import Peer
-from monitor.sim.story import Where
+from monitor.sim.story_values import Where
 
 _PATH = re.compile(r"/(?:(private|market|public)/)?(ws|stream)(?:/(.*))?")
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 MESSAGES_PER_SECOND = 10
-_LARGEST_ID = 1 << 63
+_LARGEST_ID, _LONGEST_ID = 1 << 63, 36
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Subscription:
     "Every push wrapped into `stream` and `data`."
     names: dict[str, frozenset[str] | None] = field(default_factory=dict)
     "Listen key or stream name → the only events wanted; None: all."
+    path_names: tuple[str, ...] = ()
+    "Those of them that the path has, not the query."
 
     @property
     def where(self) -> Where:
@@ -52,7 +55,8 @@ def subscription(target: str) -> Subscription | None:
     route, mode, rest = match.groups()
     found = Subscription(route or "legacy", combined=mode == "stream")
     if rest:
-        found.names |= dict.fromkeys(unquote(rest).split("/"))
+        found.path_names = tuple(unquote(rest).split("/"))
+        found.names |= dict.fromkeys(found.path_names)
     key = None
     for name, value in parse_qsl(parts.query.replace("+", "%2B")):
         if name == "streams":
@@ -98,13 +102,13 @@ class StreamSession:
         if only is not None and event not in only:
             return False
         if self.wanted.combined:
-            text = f'{{"stream":{json.dumps(name)},"data":{text}}}'
+            text = f'{{"stream":{compact(name)},"data":{text}}}'
         self.peer.send(text)
         return True
 
     def on_text(self, text: str) -> None:
         """Answer a control message."""
-        self.peer.send(json.dumps(self._answered(text), separators=(",", ":")))
+        self.peer.send(compact(self._answered(text)))
 
     def _answered(self, text: str) -> dict[str, Any]:
         try:
@@ -133,7 +137,7 @@ class StreamSession:
         self.wanted.names |= dict.fromkeys(names)
         self._subscribed(self)
 
-    def _property(self, method: str, params: list[Any], request_id: int) -> dict[str, Any]:
+    def _property(self, method: str, params: list[Any], request_id: object) -> dict[str, Any]:
         """Read or set `combined`, the one property there is."""
         if not params or params[0] != "combined":
             return {"code": 0, "msg": "Unknown property"}
@@ -156,9 +160,7 @@ def _fault_of(message: Any, length: int) -> str | None:
             f"unknown variant {message['method']}, expected one of {known}"
             f" at line 1 column {column}"
         )
-    request_id = message.get("id")
-    whole = isinstance(request_id, int) and not isinstance(request_id, bool)
-    if not whole or not 0 <= message["id"] < _LARGEST_ID:
+    if not _is_id(message.get("id")):
         return "request ID must be an unsigned integer"
     params = message.get("params")
     if params is not None and not isinstance(params, list):
@@ -167,3 +169,13 @@ def _fault_of(message: Any, length: int) -> str | None:
     if params is not None and len(params) > most.get(message["method"], 1024):
         return "too many parameters"
     return None
+
+
+def _is_id(value: Any) -> bool:
+    """Tell whether a request may have this id.
+
+    The documents want a whole number; Binance's own SDK sends a text and waits for its echo.
+    """
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST_ID
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_ID

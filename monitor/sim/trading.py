@@ -8,20 +8,26 @@ from monitor.sim.account import Account, Position
 from monitor.sim.amounts import ZERO, cut_to_tick, quantised
 from monitor.sim.brackets import TAKER_FEE
 from monitor.sim.events import Trade, UserEvent, account_update, order_filled, trade_lite
+from monitor.sim.forced import ForcedOrder, ForcedOrders
+
+_ONE = Decimal(1)
 
 
 @dataclass
 class Clerk:
-    """Gives out order and trade numbers, seeded.
+    """Gives out order and trade numbers, seeded, and keeps the book of forced orders.
 
     Args:
         seed: The story's.
     """
 
     seed: int
+    forced: ForcedOrders = field(init=False)
+    "Every forced order, entered by whoever made it."
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
+        self.forced = ForcedOrders()
         self._random = random.Random(f"{self.seed}/orders")
         self._order_id = self._random.randint(10**9, 2 * 10**9)
         self._trade_id = self._random.randint(10**8, 2 * 10**8)
@@ -35,6 +41,22 @@ class Clerk:
         """The next trade's number."""
         self._trade_id += self._random.randint(1, 50)
         return self._trade_id
+
+    def stranger(self, symbol: str, quantity: Decimal, price: Decimal, now: int) -> None:
+        """Enter the liquidation of somebody who is not in the story."""
+        number = self.order_id()
+        order = ForcedOrder(
+            account=None,
+            symbol=symbol,
+            position_side="BOTH",
+            quantity=quantity,
+            price=price,
+            average=price,
+            client_id=f"autoclose-{now}{self.digits(6)}",
+            order_id=number,
+            time=now,
+        )
+        self.forced.add(order)
 
     def digits(self, count: int) -> str:
         """Digits for a client order id."""
@@ -64,7 +86,8 @@ def trade(account: Account, ticket: Ticket, clerk: Clerk, now: int) -> list[User
     asset = account.asset_of(position)
     fee = quantised(abs(ticket.quantity) * price * TAKER_FEE)
     if ticket.forced:
-        fee = min(fee, max(ZERO, account.pool_of(position).balance))
+        fee = min(fee, max(ZERO, account.pool_of(position).balance) / _rate(account, position))
+        fee = quantised(fee)
     wallet_before = position.isolated_wallet
     realized = _apply(account, position, ticket.quantity, price)
     account.wallets[asset] = account.wallets.get(asset, ZERO) + realized - fee
@@ -83,11 +106,27 @@ def trade(account: Account, ticket: Ticket, clerk: Clerk, now: int) -> list[User
         fee=fee,
         forced=ticket.forced,
     )
+    if ticket.forced:
+        clerk.forced.add(_entry(account, done, now))
     return [
         trade_lite(account, done, now),
         order_filled(account, done, now),
         account_update(account, "ORDER", now, changes={asset: ZERO}, positions=[position]),
     ]
+
+
+def _entry(account: Account, done: Trade, now: int) -> ForcedOrder:
+    return ForcedOrder(
+        account=account.name,
+        symbol=done.position.symbol,
+        position_side=done.position.side,
+        quantity=done.quantity,
+        price=done.order_price,
+        average=done.price,
+        client_id=done.client_id,
+        order_id=done.order_id,
+        time=now,
+    )
 
 
 def _apply(account: Account, position: Position, quantity: Decimal, price: Decimal) -> Decimal:
@@ -128,7 +167,16 @@ def _debt(account: Account, position: Position, isolated_before: Decimal, net: D
     if account.is_isolated(position):
         return max(ZERO, -(isolated_before + net))
     pool = account.cross_pool(account.asset_of(position))
-    return ZERO if pool.positions else max(ZERO, -pool.balance)
+    if pool.positions:
+        return ZERO
+    return quantised(max(ZERO, -pool.balance) / _rate(account, position))
+
+
+def _rate(account: Account, position: Position) -> Decimal:
+    """What a unit of the position's margin asset counts in its pool."""
+    if account.is_isolated(position):
+        return _ONE
+    return account.rate(account.asset_of(position)) or _ONE
 
 
 def liquidate(account: Account, position: Position, clerk: Clerk, now: int) -> list[UserEvent]:
@@ -156,6 +204,18 @@ def deleverage(account: Account, position: Position, clerk: Clerk, now: int) -> 
         position=position,
         quantity=-position.amount,
         client_id=f"adl_autoclose_{clerk.digits(5)}",
+        order_price=account.marks[position.symbol],
+        forced=True,
+    )
+    return trade(account, ticket, clerk, now)
+
+
+def settle(account: Account, position: Position, clerk: Clerk, now: int) -> list[UserEvent]:
+    """Close a position by force, because its symbol ends."""
+    ticket = Ticket(
+        position=position,
+        quantity=-position.amount,
+        client_id=f"settlement_autoclose-{clerk.digits(10)}",
         order_price=account.marks[position.symbol],
         forced=True,
     )

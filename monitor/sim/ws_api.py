@@ -7,8 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.sim.account import Account
+from monitor.sim.amounts import compact
 from monitor.sim.desk import POLL_WEIGHTS, Desk
-from monitor.sim.keys import check_signature, check_time, signed_payload
+from monitor.sim.keys import can_log_on, check_signature, check_time, signed_payload
 from monitor.sim.weight import RefusedRequestError
 
 _WEIGHTS = POLL_WEIGHTS | {
@@ -17,15 +19,25 @@ _WEIGHTS = POLL_WEIGHTS | {
     "userDataStream.start": 1,
     "userDataStream.ping": 1,
     "userDataStream.stop": 1,
+    "session.logon": 2,
+    "session.status": 2,
+    "session.logout": 2,
 }
+_NOT_HMAC = "HMAC-SHA-256 API key is not supported."
 
 
 @dataclass
 class ApiSession:
     """One socket's memory."""
 
+    connected: int
+    "Exchange ms."
     return_rate_limits: bool = True
     "From the URL; a request may say otherwise for itself."
+    logged_on: str | None = None
+    "The API key of the session, which a request need not name then."
+    logged_on_at: int | None = None
+    "Exchange ms."
     keys: set[str] = field(default_factory=set)
     "API keys that this socket has used."
     told_revoked: set[str] = field(default_factory=set)
@@ -52,7 +64,15 @@ def answer(text: str, session: ApiSession, desk: Desk) -> str:
         body = {"status": exc.status, "error": error}
     if params.get("returnRateLimits", session.return_rate_limits) is not False:
         body["rateLimits"] = desk.meter.report()
-    return json.dumps({"id": request_id} | body, separators=(",", ":"))
+    return compact({"id": request_id} | body)
+
+
+def method_of(text: str) -> str:
+    """Tell which method a frame asks for; "" where it does not say."""
+    try:
+        return str(_read(text)["method"])
+    except RefusedRequestError:
+        return ""
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -81,19 +101,61 @@ def _result(method: str, params: dict[str, Any], session: ApiSession, desk: Desk
     if not known:
         raise RefusedRequestError(400, -1099, "Not found, unauthenticated, or unauthorized.")
     if method in {"time", "ping"}:
+        desk.refuse_by_fault(method, "")
         return {"serverTime": desk.server_time()} if method == "time" else {}
-    api_key = params.get("apiKey")
+    if method in {"session.status", "session.logout"}:
+        return _session(method, session, desk)
+    api_key = params.get("apiKey", session.logged_on)
     told = session.told_revoked if str(api_key) in session.keys else None
     account = desk.key_ring.owner(api_key, told)
     session.keys.add(account.api_key)
     session.accounts.add(account.name)
     if method in POLL_WEIGHTS:
-        check_time(params.get("timestamp"), params.get("recvWindow"), desk.server_time())
-        check_signature(signed_payload(params), params.get("signature"), account)
+        _check(params, account, session, desk)
         return desk.poll(method, account, params.get("symbol"))
     desk.refuse_by_fault(method, account.name)
-    if method == "userDataStream.stop":
-        desk.stop_listening(account.name)
-        return {}
-    renew = desk.start_listening if method.endswith("start") else desk.keep_listening
-    return {"listenKey": renew(account.name)}
+    match method:
+        case "session.logon":
+            return _log_on(params, account, session, desk)
+        case "userDataStream.stop":
+            desk.stop_listening(account.name)
+            return {}
+        case "userDataStream.start":
+            return {"listenKey": desk.start_listening(account.name)}
+        case _:
+            return {"listenKey": desk.keep_listening(account.name)}
+
+
+def _check(params: dict[str, Any], account: Account, session: ApiSession, desk: Desk) -> None:
+    """Check time and signature; a session's own key needs no signature (§3.4)."""
+    check_time(params.get("timestamp"), params.get("recvWindow"), desk.server_time())
+    if session.logged_on == account.api_key and "signature" not in params:
+        return
+    check_signature(signed_payload(params), params.get("signature"), account)
+
+
+def _log_on(params: dict[str, Any], account: Account, session: ApiSession, desk: Desk) -> Any:
+    """Open a session for a key.
+
+    Raises:
+        RefusedRequestError: It is no Ed25519 key, or is not signed for.
+    """
+    if not can_log_on(account):
+        raise RefusedRequestError(400, -2028, _NOT_HMAC)
+    check_time(params.get("timestamp"), params.get("recvWindow"), desk.server_time())
+    check_signature(signed_payload(params), params.get("signature"), account)
+    session.logged_on, session.logged_on_at = account.api_key, desk.server_time()
+    return _session("session.logon", session, desk)
+
+
+def _session(method: str, session: ApiSession, desk: Desk) -> dict[str, Any]:
+    """Say whose session this is."""
+    if method == "session.logout":
+        session.logged_on = session.logged_on_at = None
+    return {
+        "apiKey": session.logged_on,
+        "authorizedSince": session.logged_on_at,
+        "connectedSince": session.connected,
+        "returnRateLimits": session.return_rate_limits,
+        "serverTime": desk.server_time(),
+    }

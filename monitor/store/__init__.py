@@ -33,7 +33,13 @@ from monitor.core.notices import Changes, Notice, Saved, Target, TimerRecord, To
 from monitor.core.rules import Severity
 from monitor.errors import CommitFailed
 from monitor.store.folder import MIGRATIONS, drop, note_number, noted_number, open_or_renew, take
-from monitor.store.records import Statement, read_alert, read_notice, statements
+from monitor.store.records import (
+    Statement,
+    read_alert,
+    read_notice,
+    read_windows,
+    statements,
+)
 
 InThread = Callable[..., Awaitable[Any]]
 """As `trio.to_thread.run_sync`; tests in virtual time pass one that stays on the loop."""
@@ -158,6 +164,9 @@ class Store:
             ),
             timers=tuple(TimerRecord(*row) for row in execute("SELECT * FROM timers")),
             next_number=max(number, self._noted + 1),
+            windows=tuple(
+                read_windows(execute("SELECT * FROM windows ORDER BY target, metric, span, number"))
+            ),
         )
 
     def undelivered(self) -> list[Undelivered]:

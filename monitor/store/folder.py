@@ -28,6 +28,11 @@ MIGRATIONS = (
         body TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE windows (target TEXT, metric TEXT, span INTEGER, number INTEGER,
+        start INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (target, metric, span, number)) STRICT, WITHOUT ROWID;
+    """,
 )
 """Entry n leads from schema version n to n + 1; an entry that was released is never edited."""
 

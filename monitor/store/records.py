@@ -4,8 +4,9 @@ Text is ASCII JSON; numbers that must stay exact are strings; times are whole mi
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain, groupby
 from typing import Any
 
 from monitor.core.notices import (
@@ -18,8 +19,10 @@ from monitor.core.notices import (
     Target,
     TimerRecord,
     Told,
+    WindowRecord,
 )
 from monitor.core.rules import Severity
+from monitor.core.windows import Row
 
 Statement = tuple[str, Sequence[object]]
 
@@ -97,6 +100,18 @@ def _timer(timer: TimerRecord) -> Statement:
     return "INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?)", timer
 
 
+def _window(record: WindowRecord) -> Iterator[Statement]:
+    key = (_dump(record.target), record.metric, record.span)
+    over = "DELETE FROM windows WHERE target = ? AND metric = ? AND span = ?"
+    if not record.rows:
+        yield over, key
+        return
+    yield f"{over} AND number < ?", (*key, record.first)
+    for number, start, *body in record.rows:
+        row = (*key, number, start, _dump(body))
+        yield "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?)", row
+
+
 def next_number(number: int) -> Statement:
     """Write that numbers go on from here; never backwards."""
     sql = (
@@ -111,6 +126,7 @@ def statements(changes: Changes) -> Iterator[Statement]:
     yield from map(_alert, changes.alerts)
     yield from map(_told, changes.told)
     yield from map(_timer, changes.timers)
+    yield from chain.from_iterable(map(_window, changes.windows))
     for notice in changes.notices:
         row = (notice.number, notice.at, notice_facts(notice))
         yield "INSERT OR IGNORE INTO notices VALUES (?, ?, ?)", row
@@ -135,3 +151,15 @@ def read_alert(row: tuple[Any, ...]) -> AlertRecord:
         since=since,
         noticed=noticed,
     )
+
+
+def read_windows(rows: Iterable[tuple[Any, ...]]) -> Iterator[WindowRecord]:
+    """Make the records that rows of `windows` hold, in the order of their key."""
+    for (target, metric, span), found in groupby(rows, lambda row: row[:3]):
+        kept = tuple(_row(number, start, json.loads(body)) for *_, number, start, body in found)
+        yield WindowRecord(Target(*json.loads(target)), metric, span, kept[0].number, kept)
+
+
+def _row(number: int, start: int, body: list[Any]) -> Row:
+    values, *rest = body
+    return Row(number, start, tuple(values), *rest)

@@ -65,7 +65,7 @@ _SPACE = re.compile(r"[ \t]*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
 # Three quotes come first: two that no third follows are an empty text. A long text may end in up
 # to two quotes of its own.
-_TEXT = re.compile(
+TEXT = re.compile(
     r'''"""(?:[^\\]|\\.)*?""""{0,2}|\'\'\'.*?\'\'\''{0,2}|"(?:[^"\\]|\\.)*"|'[^']*\'''', re.DOTALL
 )
 _BARE = re.compile(r"[^,\]}#\n]*")
@@ -178,7 +178,7 @@ class _Scanner:
                 self._skip(_GAP)
             self._at += 1
         elif opening in "\"'":
-            raw = self._skip(_TEXT)
+            raw = self._skip(TEXT)
             escapes = opening == '"' and "\\" in raw
             if not escapes and "\n" not in raw:
                 quotes = 3 if raw.startswith(('"""', "'''")) else 1

@@ -12,7 +12,7 @@ import trio
 from monitor.binance.link import Dial
 from monitor.binance.signing import Signer
 from monitor.binance.usdm import UsdmAccount
-from monitor.core.events import Event, Now, PollAnswered
+from monitor.core.events import BracketsRead, Event, Now, PollAnswered
 from monitor.quarantine import Quarantine
 from monitor.sim.exchange import Exchange
 from monitor.sim.scenario import parse_scenario
@@ -57,7 +57,7 @@ class Watch:
     quarantine: Quarantine
     told: list[tuple[float, Event]] = field(default_factory=list)
     dialled: list[tuple[float, str]] = field(default_factory=list)
-    """(seconds, path without its query) of each dial."""
+    """(seconds, path without its query) of each dial of a socket."""
     full: bool = False
     """While true, the engine's backlog takes nothing."""
 
@@ -70,11 +70,11 @@ class Watch:
         return [(at, event) for at, event in self.told if isinstance(event, kinds)]
 
     def names(self) -> list[tuple[float, str]]:
-        """When which kind of event was told, polls left out."""
+        """When which kind of event was told, polls and reference data left out."""
         return [
             (at, type(event).__name__)
             for at, event in self.told
-            if not isinstance(event, PollAnswered)
+            if not isinstance(event, PollAnswered | BracketsRead)
         ]
 
     def polls(self) -> list[tuple[float, PollAnswered]]:
@@ -90,14 +90,17 @@ async def watched(
     secret: str = SECRET,
     poll_interval: float = 10,
     clock: Callable[[], Now] = now,
+    seen_until: int | None = None,
+    sapi: str | None = None,
 ) -> AsyncGenerator[Watch]:
     """Run an exchange and a watched account beside it."""
     exchange = Exchange(parse_scenario(base + story, "test"))
     reach = dial(exchange) if dial is not None else exchange.dial
 
     async def noted(url: str) -> trio.abc.Stream:
-        path = url.partition("?")[0].removeprefix("ws://sim")
-        watch.dialled.append((round(trio.current_time(), 3), path))
+        if url.startswith("ws"):
+            path = url.partition("?")[0].removeprefix("ws://sim")
+            watch.dialled.append((round(trio.current_time(), 3), path))
         return await reach(url)
 
     quarantine = Quarantine(None, redact=str, now=now)
@@ -114,6 +117,8 @@ async def watched(
         quarantine=quarantine,
         rng=random.Random(7),
         log=logging.getLogger("test.link"),
+        seen_until=seen_until,
+        sapi=sapi,
     )
     watch = Watch(account, exchange, quarantine)
     async with trio.open_nursery() as nursery:

@@ -1,6 +1,7 @@
 """One socket and every way it can die, each with the whole sentence that it leaves behind."""
 
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import trio.testing
 import trustme
 from trio.testing import MockClock
 
+from monitor.binance.ends import Cause, LinkLost
 from monitor.binance.link import Socket, UpgradeRefused, keep_pinging, make_dial, open_socket
 from monitor.errors import ConnectionLost
 from tests.binance.peers import frame, read_request, upgrade
@@ -120,6 +122,30 @@ async def loss(peer: Peer) -> tuple[float, ConnectionLost]:
             id="a web server",
         ),
         pytest.param(
+            answers(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+                b"Content-Length: 6\r\n\r\n<html>"
+            ),
+            0,
+            "a web page (HTTP 200) for an answer",
+            id="a proxy's page",
+        ),
+        pytest.param(
+            answers(
+                b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n"
+                b"Content-Length: 6\r\n\r\n<html>"
+            ),
+            0,
+            "refused with HTTP 403",
+            id="a firewall's page",
+        ),
+        pytest.param(
+            answers(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: nonsense\r\n\r\n"),
+            0,
+            "its answer is not a WebSocket's",
+            id="an upgrade to something else",
+        ),
+        pytest.param(
             answers(b"HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
             0,
             "refused with HTTP 301",
@@ -198,6 +224,8 @@ async def test_every_death_has_its_sentence(
             120,
             1767225700000,
         ),
+        (b"HTTP/1.1 418 Tea\r\nRetry-After: 999999\r\n\r\n", 418, 3 * 86_400, None),
+        (b"HTTP/1.1 503 Busy\r\nRetry-After: 86400\r\n\r\n", 503, 300, None),
         (b"HTTP/1.1 403 WAF\r\nContent-Length: 0\r\n\r\n", 403, 60, None),
         (b"HTTP/1.1 451 Law\r\nContent-Length: 0\r\n\r\n", 451, 300, None),
         (
@@ -214,6 +242,78 @@ async def test_a_refused_upgrade_says_when_to_come_back(
     _, lost = await loss(answers(answer))
     assert isinstance(lost, UpgradeRefused)
     assert (lost.status, lost.seconds, lost.retry_at) == (status, seconds, retry_at)
+
+
+@pytest.mark.parametrize("host", ["fstream..binance.com", "x" * 64])
+async def test_a_name_that_no_host_can_have_is_no_bug(host: str) -> None:
+    with pytest.raises(LinkLost) as caught:
+        async with open_socket(f"ws://{host}/ws", dial=make_dial(), deadline_s=5, name="main API"):
+            pytest.fail("it opened")
+    assert caught.value.cause is Cause.NAME
+    assert str(caught.value) == (
+        f"main API ({host}): its name has no address: no host can be called so"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "said"),
+    [
+        (
+            socket.gaierror(-2, "Name or service not known"),
+            Cause.NAME,
+            "its name has no address: Name or service not known",
+        ),
+        (ConnectionRefusedError(111, "Connection refused"), Cause.REFUSED, "Connection refused"),
+        (OSError(113, "No route to host"), Cause.UNREACHABLE, "No route to host"),
+        (OSError(101, "Network is unreachable"), Cause.UNREACHABLE, "Network is unreachable"),
+        (TimeoutError(110, "Connection timed out"), Cause.TIMED_OUT, "Connection timed out"),
+        (ConnectionResetError(104, "Reset by peer"), Cause.BROKEN, "Reset by peer"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+            Cause.TLS,
+            "TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number",
+        ),
+    ],
+)
+async def test_a_dial_that_fails_names_its_cause(fault: OSError, cause: Cause, said: str) -> None:
+    async def alone(_url: str) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        raise fault
+
+    async def as_trio_tells(_url: str) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        raise OSError("all attempts to connect failed") from ExceptionGroup("", [fault])
+
+    for dial in (alone, as_trio_tells):
+        with pytest.raises(LinkLost) as caught:
+            async with open_socket(URL, dial=dial, deadline_s=10, name="main user data"):
+                pass
+        assert (caught.value.cause, str(caught.value)) == (cause, f"{WHERE}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("peer", "cause"),
+    [
+        (silent, Cause.TIMED_OUT),
+        (hang_up_at_once, Cause.BROKEN),
+        (answers(b"220 smtp.example ESMTP\r\n\r\n"), Cause.NO_WEBSOCKET),
+        (sends(then=hang_up), Cause.BROKEN),
+    ],
+)
+async def test_a_peer_that_is_none_names_its_cause(
+    peer: Peer, cause: Cause, autojump_clock: MockClock
+) -> None:
+    _, lost = await loss(peer)
+    assert isinstance(lost, LinkLost)
+    assert lost.cause is cause
+
+
+async def test_a_page_for_an_answer_is_marked(autojump_clock: MockClock) -> None:
+    _, lost = await loss(
+        answers(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
+    )
+    assert isinstance(lost, UpgradeRefused)
+    assert (lost.status, lost.page) == (200, True)
 
 
 async def test_the_request_asks_for_the_whole_target(autojump_clock: MockClock) -> None:

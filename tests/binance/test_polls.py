@@ -10,8 +10,9 @@ from trio.testing import MockClock
 from monitor.core.events import (
     AccountChanged,
     SettingRow,
+    StatusRow,
 )
-from tests.binance.harness import START, do, fault, now, times, until, watched
+from tests.binance.harness import SCENARIO, START, do, fault, now, times, until, watched
 
 
 async def test_first_the_subscription_then_everything_then_as_it_comes(
@@ -24,6 +25,7 @@ async def test_first_the_subscription_then_everything_then_as_it_comes(
         (0, "AccountStarted"),
         (0, "UserStreamStood"),
         (0, "PollAnswered"),
+        (0, "BracketsRead"),
         (10, "PollAnswered"),
         (12, "AccountChanged"),
         (20, "PollAnswered"),
@@ -42,6 +44,9 @@ async def test_first_the_subscription_then_everything_then_as_it_comes(
     assert first.listed is not None
     assert [(row.symbol, row.quantity) for row in first.positions] == [("BTCUSDT", Decimal("0.1"))]
     assert [(row.symbol, row.quantity) for row in first.listed] == [("BTCUSDT", Decimal("0.1"))]
+    held = StatusRow("BTCUSDT", "BOTH", Decimal("0.1"))
+    assert first.beside == ((held,), (held,)), "what v1 lists is compared with v2"
+    assert second.beside == ()
     (changed,) = (event for _, event in watch.of(AccountChanged))
     assert isinstance(changed, AccountChanged)
     assert (changed.seq, changed.at - START, changed.reason) == (1, 12_000, "DEPOSIT")
@@ -64,6 +69,7 @@ async def test_what_is_asked_and_how_often(autojump_clock: MockClock) -> None:
                 "account.position": 6,
                 "account.status": 2,
                 "account.balance": 2,
+                "GET /fapi/v1/leverageBracket": 1,
             }
         )
         assert watch.account.budget.used_weight > 0
@@ -162,7 +168,7 @@ async def test_both_of_v2_refused_gives_margins_from_v1s_status(autojump_clock: 
     )
     async with watched(story) as watch:
         # The simulator has one error at a time, so the other is refused by hand.
-        watch.account._polls._refused.add("v2/account.status")
+        watch.account._polls._table.refuse("v2/account.status")
         watch.account._polls._session = 1
         await until(15)
     (_, poll) = watch.polls()[-1]
@@ -173,18 +179,27 @@ async def test_both_of_v2_refused_gives_margins_from_v1s_status(autojump_clock: 
     assert poll.multi_assets is False
 
 
-async def test_v1_refused_is_inferred_from_v2(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("refused", [("account.position",), ("account.position", "account.status")])
+async def test_settings_where_v1_is_refused_come_from_its_status_or_are_inferred(
+    refused: tuple[str, ...], autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    story = fault("error", "0s", for_="1h", method="account.position", code=-1099, status=400)
+    story = "".join(
+        fault("error", "0s", for_="1h", method=one, code=-1099, status=400) for one in refused
+    )
     async with watched(story) as watch:
         await until(70)
     polls = watch.polls()
     assert [(at, poll.complete) for at, poll in polls[:3]] == [(0, False), (2, True), (12, True)]
     settings = [poll.settings for _, poll in polls if poll.settings is not None]
-    assert settings == [(SettingRow("BTCUSDT", 10, "isolated"),)] * len(settings)
     assert len(settings) == 2
-    assert caplog.text.count("are inferred from") == 1
+    for rows in settings:
+        assert [one for one in rows if one.symbol == "BTCUSDT"] == [
+            SettingRow("BTCUSDT", 10, "isolated")
+        ]
+    assert caplog.text.count("are taken from account.status (v1), or inferred") == 1
+    # With the mode at the start, and for the settings a minute later, unless it is refused too.
+    asked = watch.exchange.requests["account.status"]
+    assert asked == (1 if "account.status" in refused else 2)
 
 
 @pytest.mark.parametrize(("code", "status"), [(-1001, 500), (-1008, 503), (-1021, 400)])
@@ -198,3 +213,54 @@ async def test_a_bad_moment_leaves_a_hole_and_changes_nothing_else(
     assert (holed.positions, holed.complete, holed.assets is None) == (None, False, False)
     assert (again.complete, again.positions == whole.positions) == (True, True)
     assert watch.exchange.requests["account.position"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message"),
+    [
+        (-1008, 503, "Server is currently overloaded with other requests."),
+        (0, 503, "Service Unavailable."),
+        (0, 408, "Request Timeout."),
+        (-1001, 500, "Internal error; unable to process your request. Please try again."),
+    ],
+)
+async def test_a_moments_trouble_is_over_within_the_poll(
+    code: int, status: int, message: str, autojump_clock: MockClock
+) -> None:
+    story = fault(
+        "error", "9.9s", for_="300ms", method="v2/account.position", code=code, status=status,
+        message=message,
+    )  # fmt: skip
+    async with watched(story) as watch:
+        await until(19)
+        assert watch.exchange.requests["v2/account.position"] in {3, 4}
+    (_, first), (at, second) = watch.polls()
+    assert (first.complete, second.complete, second.at - START) == (True, True, 10_000)
+    assert 10.2 <= at < 11
+
+
+async def test_what_fails_for_long_is_asked_four_times_a_poll(autojump_clock: MockClock) -> None:
+    story = fault("error", "5s", for_="1h", method="v2/account.position", code=-1008, status=503)
+    async with watched(story) as watch:
+        await until(19)
+        assert watch.exchange.requests["v2/account.position"] == 1 + 4
+
+
+async def test_polls_that_are_asked_for_wait_where_weight_is_short(
+    autojump_clock: MockClock,
+) -> None:
+    async with watched(base=f"weight_limit = 220{SCENARIO}") as watch:
+        await until(31)
+        budget = watch.account.budget
+        assert (budget.state.share, budget.state.used_by_us) == (110, 78)
+        watch.account.want_poll(now().ticks, full=True)
+        await until(34)
+        assert times(watch) == [0, 10, 20, 30]
+        # A forced order's poll does not wait; the regular ones come in between.
+        watch.account.want_poll(now().ticks, urgent=True)
+        await until(35)
+        assert times(watch)[-1] == 34
+        await until(75)
+    full = [at for at, poll in watch.polls() if poll.multi_assets is not None]
+    assert full[0] == 0
+    assert 60 <= full[1] < 75

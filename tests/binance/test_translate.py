@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.binance import translate, wire, wire_api
+from monitor.binance import translate, translate_polls, wire, wire_api, wire_market
 from monitor.core.events import (
     AccountChanged,
     AccountEvent,
@@ -49,8 +49,8 @@ EVENTS = [
                 7,
                 "ORDER",
                 (
-                    BalanceRow("USDT", D("122624.12345678"), D("100.12345678")),
-                    BalanceRow("BUSD", D("1.00000000"), D("0.00000000")),
+                    BalanceRow("USDT", D("122624.12345678"), D("100.12345678"), D("50.12345678")),
+                    BalanceRow("BUSD", D("1.00000000"), D("0.00000000"), D("-49.12345678")),
                 ),
                 (
                     row(
@@ -97,7 +97,7 @@ EVENTS = [
                 1788231624647,
                 7,
                 "ORDER",
-                (BalanceRow("USDC", D(291), D(291)),),
+                (BalanceRow("USDC", D(291), D(291), D(0)),),
                 (
                     row(
                         "ETHUSDC",
@@ -126,6 +126,7 @@ EVENTS = [
                 "FUNDING_FEE",
                 (BalanceRow("USDC", D("1234.5678"), D("1234.5678")),),
                 (),
+                "SOLUSDC",
             )
         ],
         id="funding without a P",
@@ -294,7 +295,7 @@ def test_margin_types_are_spelt_one_way(word: str | bool | None, ours: str | Non
 
 
 def test_marks_are_cut_to_eight_decimals_and_our_clock() -> None:
-    one = wire.MarkPriceUpdate(e="markPriceUpdate", E=1000, s="BTCUSDT", p="1.123456785001")
+    one = wire_market.MarkPriceUpdate(e="markPriceUpdate", E=1000, s="BTCUSDT", p="1.123456785001")
     assert translate.mark(one, offset=OFFSET) == ("BTCUSDT", Mark(D("1.12345679"), 750))
     assert translate.mark(one.model_copy(update={"symbol_type": 2}), offset=0) is None
     assert translate.mark(one.model_copy(update={"symbol": "BTCUSD_PERP"}), offset=0) is None
@@ -302,7 +303,7 @@ def test_marks_are_cut_to_eight_decimals_and_our_clock() -> None:
 
 def test_v2_rows_carry_everything() -> None:
     rows = wire_api.read_positions("v2", json.loads(messages.POSITIONS_V2))
-    ada, comp = translate.position_rows(rows)
+    ada, comp = translate_polls.position_rows(rows)
     assert ada == row(
         "ADAUSDT",
         "LONG",
@@ -323,7 +324,7 @@ def test_v2_rows_carry_everything() -> None:
     unsaid = {field.name for field in fields(comp) if getattr(comp, field.name) is None}
     assert unsaid == {"margin_type"}
     # Leverage 20 on both is what the recorded accounts were set to (docs/protocol.md §6.3).
-    assert translate.inferred_settings(rows) == (
+    assert translate_polls.inferred_settings(rows) == (
         SettingRow("ADAUSDT", 20, "cross"),
         SettingRow("COMPUSDT", 20, "isolated"),
     )
@@ -332,23 +333,23 @@ def test_v2_rows_carry_everything() -> None:
 def test_a_mark_price_of_zero_in_a_poll_is_unknown() -> None:
     text = messages.POSITIONS_V2.replace("0.41047590", "0")
     rows = wire_api.read_positions("v2", json.loads(text))
-    assert translate.position_rows(rows)[0].mark_price is None
+    assert translate_polls.position_rows(rows)[0].mark_price is None
 
 
 def test_v1_rows_borrow_their_margins_from_the_status() -> None:
     rows = wire_api.read_positions("v1", json.loads(messages.POSITIONS_V1))
     status = wire_api.read_status("v1", json.loads(messages.STATUS_V1))
-    (held,) = translate.position_rows_v1(rows, status)
+    (held,) = translate_polls.position_rows_v1(rows, status)
     assert (held.maintenance_margin, held.initial_margin) == (D("0.5"), D(5))
     assert (held.margin_type, held.notional) == ("cross", D("21.12305052"))
-    assert translate.position_rows_v1(rows, None)[0].maintenance_margin is None
-    assert translate.setting_rows(rows) == (SettingRow("BTCUSDT", 4, "cross"),)
+    assert translate_polls.position_rows_v1(rows, None)[0].maintenance_margin is None
+    assert translate_polls.setting_rows(rows) == (SettingRow("BTCUSDT", 4, "cross"),)
 
 
 def test_a_status_gives_assets_positions_and_totals() -> None:
     status = wire_api.read_status("v2", json.loads(messages.STATUS_V2))
     balances = wire_api.read_balances("b", json.loads(messages.BALANCE))
-    assert translate.asset_rows(status, balances) == (
+    assert translate_polls.asset_rows(status, balances) == (
         AssetRow(
             "USDC", D("103.12345678"), D("103.12345678"), D("126.72469206"), D(0), 1625474304765
         ),
@@ -356,8 +357,8 @@ def test_a_status_gives_assets_positions_and_totals() -> None:
             "USDT", D("122607.35137903"), D("23.72469206"), D("23.72469206"), None, 1617939110373
         ),
     )
-    assert translate.listed_rows(status) == (StatusRow("BTCUSDT", "BOTH", D(1)),)
-    assert translate.totals(status) == Totals(
+    assert translate_polls.listed_rows(status) == (StatusRow("BTCUSDT", "BOTH", D(1)),)
+    assert translate_polls.totals(status) == Totals(
         D("103.12345678"), D("103.12345678"), D(0), D(0), D(0), D("103.12345678")
     )
 
@@ -369,5 +370,30 @@ def test_a_status_without_a_total_has_no_totals_and_is_good_all_the_same(gone: s
     answer = json.loads(path.read_text())["result"]
     del answer[gone]
     status = wire_api.read_status("account.status", answer)
-    assert translate.totals(status) is None
-    assert [row.asset for row in translate.asset_rows(status, ())] == ["USDT", "BUSD"]
+    assert translate_polls.totals(status) is None
+    assert [row.asset for row in translate_polls.asset_rows(status, ())] == ["USDT", "BUSD"]
+
+
+def test_settings_of_a_status_are_those_of_v1() -> None:
+    """`leverage` is a text there, and the margin type a boolean (docs/protocol.md §6.4)."""
+    status = wire_api.read_status("s", json.loads(messages.STATUS_V1))
+    assert translate_polls.status_settings(status) == (
+        SettingRow("BTCUSDT", 100, "isolated"),
+        SettingRow("ETHUSDT", 20, "cross"),
+    )
+
+
+@pytest.mark.parametrize(("side", "expected"), [("SHORT", "-1"), ("LONG", "1"), ("BOTH", "1")])
+def test_in_hedge_mode_the_side_gives_the_sign(side: str, expected: str) -> None:
+    """An example of the documents shows a SHORT without a minus (docs/protocol.md §6.2)."""
+    row = {
+        "symbol": "BTCUSDT",
+        "positionSide": side,
+        "positionAmt": "1.000",
+        "entryPrice": "60000",
+        "updateTime": 0,
+    }
+    (position,) = translate_polls.position_rows(
+        wire_api.read_positions("v2/account.position", [row])
+    )
+    assert position.quantity == Decimal(expected)

@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from monitor.binance import wire, wire_api
+from monitor.binance import wire, wire_api, wire_market
 from monitor.errors import FrameGarbled
 from tests.binance import messages
 
@@ -148,7 +148,7 @@ def test_a_time_that_is_none_is_garbled(broken: str) -> None:
     ],
 )
 def test_mark_prices_come_one_or_many(text: str, expected: list[tuple[str, str]]) -> None:
-    found = wire.parse_market(text)
+    found = wire_market.parse_market(text)
     assert isinstance(found, list)
     assert [(one.symbol, one.price) for one in found] == expected
 
@@ -156,21 +156,23 @@ def test_mark_prices_come_one_or_many(text: str, expected: list[tuple[str, str]]
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ('{"result": null, "id": 1}', wire.ControlAnswer),
-        ('{"code": 2, "msg": "Invalid request: too many parameters"}', wire.ControlAnswer),
-        ('{"error": {"code": 3, "msg": "Invalid JSON"}, "id": 4}', wire.ControlAnswer),
+        ('{"result": null, "id": 1}', wire_market.ControlAnswer),
+        ('{"code": 2, "msg": "Invalid request: too many parameters"}', wire_market.ControlAnswer),
+        ('{"error": {"code": 3, "msg": "Invalid JSON"}, "id": 4}', wire_market.ControlAnswer),
         (messages.SHUTDOWN, wire.ServerShutdown),
         ('{"e": "24hrTicker"}', wire.OtherEvent),
     ],
 )
 def test_what_else_a_market_socket_says_is_told_apart(text: str, kind: type) -> None:
-    assert type(wire.parse_market(text)) is kind
+    assert type(wire_market.parse_market(text)) is kind
 
 
 @pytest.mark.parametrize("price", ['"0"', '"0.00000000"', '"-1"', '""', "null"])
 def test_a_mark_price_of_nothing_is_no_price(price: str) -> None:
     with pytest.raises(FrameGarbled, match=r"^markPriceUpdate: `p` "):
-        wire.parse_market(messages.MARK.replace('"11794.15000000",\n"ap"', f'{price},\n"ap"'))
+        wire_market.parse_market(
+            messages.MARK.replace('"11794.15000000",\n"ap"', f'{price},\n"ap"')
+        )
 
 
 def test_answers_of_both_versions_are_read() -> None:
@@ -186,6 +188,27 @@ def test_answers_of_both_versions_are_read() -> None:
     assert (status.multi_assets, status.positions[0].isolated) == (False, True)
     assert wire_api.read_status("x", json.loads(messages.STATUS_V2)).multi_assets is None
     assert wire_api.read_balances("x", json.loads(messages.BALANCE))[0].wallet == "122607.35137903"
+
+
+def test_a_number_that_an_answer_can_do_without_is_unknown_where_it_cannot_be_read() -> None:
+    rows = json.loads(messages.POSITIONS_V2)
+    rows[0] |= {"markPrice": "", "adl": "x"}
+    rows[1] |= {"markPrice": "NaN", "notional": {}}
+    spoilt: list[str] = []
+    read = wire_api.read_positions("v2/account.position", rows, spoilt)
+    assert [(row.mark_price, row.adl, row.notional is None) for row in read] == [
+        (None, None, False),
+        (None, 2, True),
+    ]
+    assert spoilt == ["mark_price", "adl", "notional"]
+
+
+@pytest.mark.parametrize("key", ["symbol", "positionSide", "positionAmt", "entryPrice"])
+def test_what_says_that_there_is_a_position_is_read_or_the_answer_is_garbled(key: str) -> None:
+    rows = json.loads(messages.POSITIONS_V2)
+    rows[0][key] = None
+    with pytest.raises(FrameGarbled):
+        wire_api.read_positions("v2/account.position", rows)
 
 
 def test_a_garbled_answer_names_its_method_and_path() -> None:
@@ -260,7 +283,7 @@ def test_two_thousand_spoilt_frames_raise_nothing_but_garbled() -> None:
     garbled = 0
     for _ in range(2000):
         text = _mutated(rng.choice(frames), rng)
-        for parse in (wire.parse_user, wire.parse_market, wire_api.parse_answer):
+        for parse in (wire.parse_user, wire_market.parse_market, wire_api.parse_answer):
             try:
                 parse(text)
             except FrameGarbled:

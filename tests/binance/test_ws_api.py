@@ -10,10 +10,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from monitor.binance.budget import Budget, banned_until, limit_status
+from monitor.binance.budget import Budget, Rank
+from monitor.binance.server_clock import Measure, ServerClock
 from monitor.binance.signing import Signer
+from monitor.binance.words import plain_words
 from monitor.binance.ws_api import Answer, AnswerMissing, ApiSocket, Requests, SessionOver
-from monitor.core.events import Now
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected
 from monitor.quarantine import Quarantine
 from tests.binance.harness import KEY, SECRET, START, now
@@ -99,8 +100,8 @@ def asked(*methods: str) -> Requests:
         ),
         pytest.param(
             '{"event": {"e": "serverShutdown", "E": 1770123456789}}',
-            [(ConnectionLost, "the exchange shuts this server down")],
-            id="a shutdown",
+            [],
+            id="a shutdown, which ends nothing yet",
         ),
         pytest.param(
             '{"id": 1, "status": 200}',
@@ -114,12 +115,41 @@ def test_a_frame_is_matched(text: str, expected: list[tuple[object, ...]]) -> No
     assert said(asked("a", "b").receive(text)) == expected
 
 
+@pytest.mark.parametrize("data", ["soon", [], {"retryAfter": "soon"}, {"retryAfter": -1}])
+def test_odd_details_do_not_hide_a_ban(data: object) -> None:
+    error = {"code": -1003, "msg": "IP banned until 1767225720000.", "data": data}
+    text = json.dumps({"id": 1, "status": 418, "error": error})
+    (answer,) = asked("a").receive(text)
+    assert isinstance(answer, Answer)
+    assert isinstance(answer.error, ExchangeRefused)
+    assert (answer.error.code, answer.error.retry_at) == (-1003, 1767225720000)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '"x"', '{"id": {}}', '{"id": 1, "error": 7}'])
 def test_a_frame_that_is_no_answer_is_garbled(text: str) -> None:
     requests = asked("a")
     with pytest.raises(FrameGarbled, match=r"^API answer: "):
         requests.receive(text)
     assert requests.pending == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shuts_down"),
+    [
+        ('{"event": {"e": "serverShutdown", "E": 1770123456789}}', True),
+        ('{"e": "serverShutdown", "E": 1770123456789}', True),
+        ('{"stream": "x", "data": {"e": "serverShutdown", "E": 1770123456789}}', True),
+        ('{"event": {"e": "somethingElse"}}', False),
+        ('{"stream": "x", "data": {"e": "somethingElse"}}', False),
+        ('{"event": "serverShutdown"}', False),
+    ],
+)
+def test_server_shutdown_is_known_raw_and_wrapped_and_nothing_else_is_one(
+    text: str, *, shuts_down: bool
+) -> None:
+    requests = asked("a")
+    assert requests.receive(text) == []
+    assert (requests.shuts_down, requests.pending) == (shuts_down, 1)
 
 
 def test_an_answer_counts_once_and_a_forgotten_one_never() -> None:
@@ -130,12 +160,19 @@ def test_an_answer_counts_once_and_a_forgotten_one_never() -> None:
     assert requests.receive(ok(2, 0)) == []
 
 
-def test_the_weight_is_remembered() -> None:
+def test_the_weight_is_the_last_answers() -> None:
     requests = asked("a", "b")
     requests.receive(ok(1, 0))
     assert requests.weight == (20, 2400)
     requests.receive(no(2, -1000))
-    assert requests.weight == (20, 2400)
+    assert requests.weight is None
+
+
+def test_a_shutdown_is_remembered() -> None:
+    requests = asked("a")
+    assert not requests.shuts_down
+    requests.receive('{"event": {"e": "serverShutdown", "E": 1770123456789}}')
+    assert (requests.shuts_down, requests.pending) == (True, 1)
 
 
 def test_a_lost_socket_ends_every_question() -> None:
@@ -169,60 +206,6 @@ def test_the_end_of_a_ban_is_found(text: str, retry_at: int | None) -> None:
     assert answer.error.retry_at == retry_at
 
 
-# ------------------------------------------------------------------ Budget
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "message", "kind"),
-    [
-        (418, 0, "", 418),
-        (429, 0, "", 429),
-        (400, -1003, "Too many", 429),
-        (0, -1003, "IP banned until 1615183669840.", 418),
-        (400, -1102, "", None),
-        (401, -2015, "", None),
-    ],
-)
-def test_refusals_about_limits_are_told_apart(
-    status: int, code: int, message: str, kind: int | None
-) -> None:
-    assert limit_status(status, code, message) == kind
-    assert banned_until("banned until soon") is None
-
-
-@pytest.mark.parametrize(
-    ("status", "retry_at", "offset", "seconds"),
-    [
-        pytest.param(418, START + 90_000, 0, 90, id="a ban that says"),
-        pytest.param(418, START + 90_000, 30_000, 60, id="by the exchange's clock"),
-        pytest.param(418, None, 0, 120, id="a ban that does not"),
-        pytest.param(418, START - 1, 0, 120, id="a ban that is over already"),
-        pytest.param(418, 9_999_999_999_999, 0, 259_200, id="a ban beyond every document"),
-        pytest.param(429, None, 0, 61, id="the minute"),
-        pytest.param(429, None, 20_000, 41, id="what is left of the exchange's minute"),
-        pytest.param(429, START + 80_000, 0, 80, id="the minute, and longer"),
-    ],
-)
-def test_the_gate_closes_for(status: int, retry_at: int | None, offset: int, seconds: int) -> None:
-    budget = Budget(now=lambda: Now(5, START))
-    assert budget.refused(status, retry_at=retry_at, offset=offset) == seconds
-    assert budget.closed_for == seconds
-
-
-async def test_bans_that_say_nothing_double_until_an_answer(autojump_clock: MockClock) -> None:
-    budget = Budget(now=now)
-    waits = []
-    for _ in range(3):
-        budget.refused(418, retry_at=None, offset=0)
-        begun = trio.current_time()
-        await budget.wait_open()
-        waits.append(trio.current_time() - begun)
-    budget.counted(7, 2400)
-    budget.refused(418, retry_at=None, offset=0)
-    assert (waits, budget.closed_for) == ([120, 240, 480], 120)
-    assert (budget.used_weight, budget.weight_limit) == (7, 2400)
-
-
 # ------------------------------------------------------------------ ApiSocket
 
 
@@ -235,12 +218,16 @@ class Wire:
         self.asked: list[dict[str, Any]] = []
         self._answer, self._answers = trio.open_memory_channel[str](100)
         self.skew = 0
+        self.time_refused = ""
+        """What `time` is refused with, if it is; `ID` stands for the question's id."""
 
     async def send(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
         question = json.loads(text)
         self.asked.append(question)
-        if question["method"] == "time":
+        if question["method"] == "time" and self.time_refused:
+            self.say(self.time_refused.replace('"ID"', str(question["id"])))
+        elif question["method"] == "time":
             self.say(ok(question["id"], {"serverTime": now().utc + self.skew}))
 
     async def receive(self) -> str:
@@ -250,8 +237,14 @@ class Wire:
         self._answer.send_nowait(text)
 
 
+async def _no_rest() -> int:
+    raise ConnectionLost("main REST: refused")
+
+
 @asynccontextmanager
-async def api(quarantine: Quarantine | None = None) -> AsyncGenerator[tuple[ApiSocket, Wire]]:
+async def api(
+    quarantine: Quarantine | None = None, over_rest: Measure | None = None
+) -> AsyncGenerator[tuple[ApiSocket, Wire]]:
     wire = Wire()
     socket = ApiSocket(
         wire,  # type: ignore[arg-type]  # as much of a Socket as is used
@@ -259,7 +252,7 @@ async def api(quarantine: Quarantine | None = None) -> AsyncGenerator[tuple[ApiS
         now=now,
         budget=Budget(now=now),
         quarantine=quarantine or Quarantine(None, redact=str, now=now),
-        log=logging.getLogger("test.api"),
+        clock=ServerClock(over_rest or _no_rest, name="main", log=logging.getLogger("test.api")),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(socket.run)  # noqa: ASYNC113 - it has nothing to report that it started
@@ -387,6 +380,30 @@ async def test_a_ban_lets_no_request_out(autojump_clock: MockClock) -> None:
         assert await call(socket, wire, ok("ID", 1), ok("ID", 1)) == 1
 
 
+async def test_every_request_is_paid_for_by_its_weight(autojump_clock: MockClock) -> None:
+    async with api() as (socket, wire):
+        await socket.measure_clock()
+        await call(socket, wire, ok("ID", 1))
+        assert socket._budget.state.used_by_us == 1 + 5
+        await socket._budget.take(1194)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answered, wire, ok("ID", 1), ok("ID", 2))
+            assert await socket.call("account.position", signed=True, paid=True) == 2
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answered, wire, *(ok("ID", n) for n in (1, 2, 3)))
+            assert await socket.call("account.position", signed=True, rank=Rank.POLL) == 3
+        assert trio.current_time() >= 60
+        # Signed when it goes out, not when it began to wait.
+        assert wire.asked[-1]["params"]["timestamp"] == START + 60_000
+
+
+async def test_waiting_for_weight_does_not_spoil_the_clock(autojump_clock: MockClock) -> None:
+    async with api() as (socket, _wire):
+        await socket._budget.take(1200)
+        assert await socket.measure_clock() == 0
+        assert trio.current_time() == 60
+
+
 async def test_one_missing_answer_is_not_the_end(autojump_clock: MockClock) -> None:
     async with api() as (socket, wire):
         async with trio.open_nursery() as nursery:
@@ -428,3 +445,96 @@ async def test_the_key_is_taken_out_of_binances_words(autojump_clock: MockClock)
     assert isinstance(error, KeyRejected)
     assert error.message == "bad key …"
     assert KEY not in repr(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        pytest.param(f"bad key {KEY}", "bad key …", id="our key"),
+        pytest.param(
+            "no: symbol=BTCUSDT&timestamp=1&signature=0123abcd&recvWindow=5000",
+            "no: symbol=BTCUSDT&timestamp=1&signature=…&recvWindow=5000",
+            id="a signature in a query",
+        ),
+        pytest.param(
+            '{"apiKey":"abc","listenKey": "pqia91ma19a5s61c","x":1}',
+            '{"apiKey":"…","listenKey": "…","x":1}',
+            id="keys in JSON",
+        ),
+        pytest.param(f"stream {'aB3' * 20} expired", "stream … expired", id="a long word"),
+        pytest.param("one\ntwo\x1b[31m", "one\\ntwo\\x1b[31m", id="control characters"),
+        pytest.param("so " * 200, "so " * 99 + "so…", id="without end"),
+        pytest.param(
+            "Way too many requests; IP(1.2.3.4) banned until 1615183669840.",
+            "Way too many requests; IP(1.2.3.4) banned until 1615183669840.",
+            id="everything else",
+        ),
+    ],
+)
+def test_words_of_the_exchange_show_no_secret(said: str, kept: str) -> None:
+    assert plain_words(said, KEY) == kept
+
+
+async def test_an_error_that_quotes_the_query_shows_no_signature(
+    autojump_clock: MockClock,
+) -> None:
+    async with api() as (socket, wire):
+        error = await call(socket, wire, no("ID", -1102, message="got signature=0123abcd&a=1"))
+    assert str(error) == (
+        "v2/account.status: the exchange refused with -1102 (status 400): got signature=…&a=1"
+    )
+
+
+# ------------------------------------------------------------------ the clock, over REST
+
+
+async def test_where_time_is_refused_the_clock_is_asked_for_over_rest_ever_after(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    offsets = iter([40_000, 40_001])
+
+    async def over_rest() -> int:
+        return next(offsets)
+
+    async with api(over_rest=over_rest) as (socket, wire):
+        wire.time_refused = no("ID", -1100, message="Illegal method")
+        assert [await socket.measure_clock(), await socket.measure_clock()] == [40_000, 40_001]
+        assert socket.offset == 40_001
+    assert [one["method"] for one in wire.asked] == ["time"]
+    assert caplog.messages == [
+        (
+            "main: time: the exchange refused with -1100 (status 400): Illegal method; the "
+            "exchange's clock is asked for over REST"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refused", "methods"),
+    [
+        pytest.param(no("ID", -1100), ["time", "time"], id="the method"),
+        pytest.param(no("ID", -1008, status=503), ["time", "time"], id="a bad moment"),
+    ],
+)
+async def test_a_clock_that_neither_tells_is_asked_for_again(
+    refused: str, methods: list[str], autojump_clock: MockClock
+) -> None:
+    async with api() as (socket, wire):
+        wire.time_refused = refused
+        for _ in range(2):
+            with pytest.raises(ExchangeRefused, match=r"^time: .*over REST: main REST: refused"):
+                await socket.measure_clock()
+    assert [one["method"] for one in wire.asked] == methods
+
+
+async def test_a_refused_time_is_not_taken_for_a_refusal_of_what_was_asked(
+    autojump_clock: MockClock,
+) -> None:
+    async with api() as (socket, wire):
+        wire.time_refused = no("ID", -1100)
+        assert await call(socket, wire, no("ID", -1021), ok("ID", 7)) == 7
+    async with api() as (socket, wire):
+        wire.time_refused = no("ID", -1100)
+        error = await call(socket, wire, no("ID", -1021), no("ID", -1021))
+    assert isinstance(error, ExchangeRefused)
+    assert (error.method, error.code) == ("v2/account.status", -1021)

@@ -9,10 +9,14 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from monitor.core.earlier import Edition
 from monitor.core.engine import Engine, Outcome
 from monitor.core.events import (
     AccountChanged,
+    AssetModeChanged,
+    AssetPricesRead,
     AssetRow,
+    BracketsRead,
     ClockJumped,
     Event,
     LeverageChanged,
@@ -22,18 +26,21 @@ from monitor.core.events import (
     PositionRow,
     SettingRow,
     StatusRow,
+    Totals,
     UserStreamFell,
     UserStreamStood,
     Woke,
 )
-from monitor.core.notices import Notice, Saved
+from monitor.core.notices import Notice, Saved, Target, WindowRecord
 from monitor.core.routing import Channel
 from monitor.core.rules import Globs, Severity
+from tests.core.tiers import by_steps, table
 from tests.core.worlds import (
     EPOCH,
     at,
     filled,
     happening_rule,
+    keep_windows,
     level,
     money,
     position,
@@ -44,6 +51,7 @@ D = Decimal
 
 NONE, INFO, WARNING, CRITICAL = Severity
 
+CHANGES = ("position_opened", "position_closed", "leverage_changed", "deposit", "withdrawal")
 RULES = (
     rule(
         "distance",
@@ -65,6 +73,20 @@ RULES = (
     rule("thin", level(INFO, "position_count == 0 and wallet_balance > 0", on=20)),
     rule("blind", level(CRITICAL, "stale_for > 0s", on=10), repeat=120_000),
     rule("slow", level(INFO, "8s < data_age < 15s")),
+    rule(
+        "fall",
+        level(INFO, "drop(equity, 20s) > 1%", band="0.5"),
+        level(WARNING, "drop(equity, 20s) > 5% or change(wallet_balance, 30s) < -100", on=2),
+    ),
+    rule(
+        "swing",
+        level(INFO, "highest(mark_price, 10s) - lowest(mark_price, 10s) > 5", off=3),
+        level(WARNING, "change(mark_price, 5s) <= -5 and lowest(equity, 1m) < 900"),
+        symbols=Globs(["!C*"]),
+    ),
+    rule("mean", level(INFO, "average(margin_ratio, 10s) > 1%", band="0.1")),
+    rule("before", level(INFO, "abs(mark_price - average(mark_price, 7s)) > 3", on=1)),
+    happening_rule("changes", *CHANGES, severity=INFO, cooldown=15_000, symbols=Globs(["!C*"])),
     happening_rule("watch", "stream_lost", "key_rejected", severity=WARNING, cooldown=20_000),
 )
 CHANNELS = (
@@ -73,6 +95,10 @@ CHANNELS = (
     Channel("wall", CRITICAL, rules=Globs(["!blind"])),
 )
 NAMES = ("AAAUSDT", "BBBUSDT", "CCCUSDT")
+TABLES = (
+    table((9_000_000, "0.004")),
+    table((1_000, "0.004"), (4_000, "0.05"), (9_000_000, "0.2")),
+)
 Key = tuple[str, str]
 
 
@@ -90,7 +116,7 @@ class Held:
 @dataclass
 class Step:
     seconds: float
-    event: Event | None
+    event: Event | Edition | None
     """None: the engine stops here and a new one takes over."""
 
 
@@ -102,6 +128,8 @@ class Exchange:
         self.name = name
         self.whole = whole
         self.seq = 0
+        self.multi = draw(st.sampled_from([False, False, True]))
+        self.table = draw(st.sampled_from(TABLES))
         self.wallet = D(draw(st.sampled_from([500, 1000, 1500])))
         self.held: dict[Key, Held] = {}
         for key in draw(st.lists(st.sampled_from(self.keys()), unique=True, max_size=4)):
@@ -115,17 +143,21 @@ class Exchange:
         size = D(self._draw(st.integers(1, 60)))
         short = key[1] == "SHORT" or (key[1] == "BOTH" and self._draw(st.booleans()))
         wallet = D(0) if key[1] != "BOTH" else D(self._draw(st.sampled_from([0, 0, 300, 1000])))
-        return Held(-size if short else size, D(100), wallet)
+        return Held(-size if short else size, D(100), D(0) if self.multi else wallet)
 
-    def price(self) -> D:
+    def price(self, before: D) -> D:
+        if self._draw(st.booleans()):
+            # A little, as marks do from second to second: accounts stay calm.
+            return before + D(self._draw(st.integers(-15, 15))) / 10
         if self.whole:
             return D(self._draw(st.sampled_from([80, 90, 95, 99, 100, 101, 105, 110, 120])))
         return D(self._draw(st.integers(700_000, 1_300_000))) / 10_000
 
     def poll(self, seconds: float, prices: dict[str, D]) -> PollAnswered:
         draw = self._draw
-        kind = draw(st.sampled_from(["whole"] * 6 + ["partial", "empty", "late"]))
+        kind = draw(st.sampled_from(["whole"] * 6 + ["partial", "empty", "late", "torn"]))
         held = {} if kind == "empty" else self.held
+        listed = () if kind == "torn" else held
         rows = tuple(self.row(key, one, prices) for key, one in held.items())
         stamp = at(seconds - (draw(st.sampled_from([0, 0.5, 2])) if kind == "late" else 0.1)).utc
         return PollAnswered(
@@ -138,9 +170,27 @@ class Exchange:
             None
             if kind == "partial"
             else (AssetRow("USDT", self.wallet, self.cross, self.wallet),),
-            tuple(StatusRow(row.symbol, row.position_side, row.quantity) for row in rows),
-            multi_assets=False,
+            tuple(StatusRow(*key, held[key].quantity) for key in listed),
+            None if kind == "partial" else self.totals(rows),
+            self.multi if draw(st.booleans()) else None,
         )
+
+    def totals(self, rows: Iterable[PositionRow]) -> Totals:
+        pnl = sum((row.unrealized_pnl or D(0) for row in rows), D(0))
+        need = sum((row.maintenance_margin or D(0) for row in rows), D(0))
+        return Totals(self.wallet, self.cross, pnl, pnl, need, self.wallet)
+
+    def brackets(self) -> BracketsRead:
+        """Mostly its own; a poll contradicts another."""
+        read = self._draw(st.sampled_from([self.table, self.table, *TABLES]))
+        named = self._draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
+        return BracketsRead(self.name, dict.fromkeys(named, read))
+
+    def switch(self, seconds: float) -> AssetModeChanged:
+        self.multi = not self.multi
+        self.seq += 1
+        stamp = at(seconds).utc
+        return AssetModeChanged(self.name, stamp, stamp, self.seq, self.multi)
 
     @property
     def cross(self) -> D:
@@ -157,14 +207,17 @@ class Exchange:
             liq=str(liq),
             iw=str(one.wallet),
         )
-        return replace(row, updated=at(1000).utc if self._draw(st.booleans()) else 0)
+        need = by_steps(self.table, abs(row.notional or D(0)))
+        updated = at(1000).utc if self._draw(st.booleans()) else 0
+        return replace(row, maintenance_margin=need, updated=updated)
 
     def change(self, seconds: float) -> AccountChanged:
         draw = self._draw
         key = draw(st.sampled_from(self.keys()))
         what = draw(st.sampled_from(["open", "close", "money"]))
-        rows = []
+        rows, reason = [], "ORDER"
         if what == "money":
+            reason = draw(st.sampled_from(["ORDER", "DEPOSIT", "WITHDRAW", "ASSET_TRANSFER"]))
             self.wallet = D(draw(st.sampled_from([0, 100, 500, 1000, 5000])))
         elif what == "open" or key not in self.held:
             one = self.held[key] = self.opened(key)
@@ -184,12 +237,16 @@ class Exchange:
         self.seq += 1
         balance = money(str(self.wallet), str(self.cross))
         stamp = at(seconds - draw(st.sampled_from([0, 0.05, 3]))).utc
-        return AccountChanged(self.name, stamp, stamp, self.seq, "ORDER", (balance,), tuple(rows))
+        return AccountChanged(self.name, stamp, stamp, self.seq, reason, (balance,), tuple(rows))
 
 
 PAUSES = [0, 0, 0.5, 1, 1, 1, 2, 2, 3, 5, 5, 10, 15, 31, 61, 700]
 KINDS = (
-    ["marks"] * 6 + ["poll"] * 5 + ["change"] * 2 + ["fell", "stood", "leverage", "jump", "woke"]
+    ["marks"] * 8
+    + ["poll"] * 6
+    + ["change"] * 2
+    + ["fell", "stood", "leverage", "jump", "woke"]
+    + ["brackets", "prices", "mode"]
 )
 
 
@@ -206,7 +263,7 @@ def worlds(draw: st.DrawFn, *, restarts: bool = False) -> list[Step]:
         event: Event | None = None
         if kind == "marks":
             moved = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
-            prices |= {name: exchange.price() for name in moved}
+            prices |= {name: exchange.price(prices[name]) for name in moved}
             event = MarksChanged({name: Mark(prices[name], at(seconds).utc) for name in moved})
         elif kind == "poll":
             event = exchange.poll(seconds, prices)
@@ -224,6 +281,12 @@ def worlds(draw: st.DrawFn, *, restarts: bool = False) -> list[Step]:
             event = ClockJumped()
         elif kind == "woke":
             event = Woke()
+        elif kind == "brackets":
+            event = exchange.brackets()
+        elif kind == "prices":
+            event = AssetPricesRead({"USDT": D(draw(st.sampled_from(["1", "0.5", "0.9998"])))})
+        elif kind == "mode":
+            event = exchange.switch(seconds)
         steps.append(Step(seconds, event))
     return steps
 
@@ -258,6 +321,7 @@ class Run:
         self._judge_all, self._awake, self._extra = judge_all, awake, extra
         self._engine = engine_of(0, judge_all=judge_all)
         self._saved: dict[str, dict[object, object]] = {"alerts": {}, "told": {}, "timers": {}}
+        self._windows: dict[tuple[Target, str, int], WindowRecord] = {}
         self._number = 1
         self._now = 0.0
         self._on(0, Woke())
@@ -281,7 +345,7 @@ class Run:
             extras = [seconds for seconds in extras if seconds > nearest]
             self._on(nearest, Woke())
 
-    def _on(self, seconds: float, event: Event) -> None:
+    def _on(self, seconds: float, event: Event | Edition) -> None:
         outcome = self._engine.on(event, at(seconds))
         self._now = max(self._now, seconds)
         assert outcome.wake_at is None or outcome.wake_at > at(seconds).ticks
@@ -289,6 +353,7 @@ class Run:
         self._saved["alerts"] |= outcome.alerts
         self._saved["told"] |= {entry[:3]: entry for entry in outcome.told}
         self._saved["timers"] |= outcome.timers
+        keep_windows(self._windows, outcome.windows)
         self._number += len(outcome.notices)
 
     def saved(self) -> Saved:
@@ -298,6 +363,7 @@ class Run:
             tuple(entry for entry in kept["told"].values() if entry.level),  # type: ignore[attr-defined,misc]
             tuple(record for record in kept["timers"].values() if record.body is not None),  # type: ignore[attr-defined,misc]
             self._number,
+            tuple(self._windows.values()),
         )
 
     @property

@@ -1,10 +1,12 @@
 """Happenings: told once, repeats summed up."""
 
+from datetime import UTC
 from decimal import Decimal
 
 import pytest
 
 from monitor.core.events import (
+    AccountChanged,
     CalledPosition,
     ForcedOrderSeen,
     KeyWasAccepted,
@@ -12,10 +14,11 @@ from monitor.core.events import (
     MarginCalled,
     PollWanted,
 )
+from monitor.core.message import compose
 from monitor.core.notices import Target
 from monitor.core.routing import Channel
 from monitor.core.rules import Globs, Severity
-from tests.core.worlds import EPOCH, World, at, happening_rule, poll, position
+from tests.core.worlds import EPOCH, World, at, change, happening_rule, money, poll, position
 
 D = Decimal
 
@@ -239,3 +242,80 @@ def test_what_is_remembered_is_bounded() -> None:
     assert not outcome.timers, "known"
     outcome = world.tell(6, order(6, 0))
     assert outcome.timers, "forgotten long ago"
+
+
+# ---------------------------------------------------------------- money that repeats
+
+MONEY = happening_rule("money", "deposit", "funding", severity=Severity.INFO, cooldown=60_000)
+
+
+def moved(
+    seconds: float, change_: str | None, wallet: str, reason: str = "DEPOSIT", symbol: str = ""
+) -> AccountChanged:
+    return change(seconds, money(wallet, bc=change_), reason=reason, symbol=symbol)
+
+
+def lines(world: World) -> list[str]:
+    """What was told, each with the first line of its message."""
+    return [
+        f"{(notice.at - EPOCH) / 1000:g}s "
+        + compose(notice, None, now_utc=notice.at, zone=UTC).body.splitlines()[0]
+        for notice in world.notices
+    ]
+
+
+def test_money_that_repeats_is_told_as_a_total() -> None:
+    world = World(MONEY)
+    world.tell(1, poll(1))
+    world.tell(10, moved(10, "100", "1100"))
+    world.tell(20, moved(20, "900", "2000"))
+    world.tell(30, moved(30, "50.5", "2050.5"))
+    world.tell(80)
+    assert lines(world) == [
+        "10s 100 USDT came in; the wallet holds 1,100 USDT",
+        "70s a total of 950.5 USDT came in; the wallet holds 2,050.5 USDT (2 times)",
+    ]
+
+
+def test_fundings_of_several_symbols_add_up_with_their_signs() -> None:
+    world = World(MONEY)
+    world.tell(1, poll(1))
+    for seconds, amount, wallet, symbol in (
+        (10, "-1", "999", "BTCUSDT"),
+        (11, "-2", "997", "BTCUSDT"),
+        (12, "0.5", "997.5", "ETHUSDT"),
+        (13, "-0.1", "997.4", "ETHUSDT"),
+    ):
+        world.tell(seconds, moved(seconds, amount, wallet, "FUNDING_FEE", symbol))
+    world.tell(80)
+    assert lines(world) == [
+        "10s funding: 1 USDT paid for BTCUSDT; the wallet holds 999 USDT",
+        "70s funding: a total of 1.6 USDT paid; the wallet holds 997.4 USDT (3 times)",
+    ]
+    assert world.notices[-1].details == {"amount": "-1.6", "wallet": "997.4"}
+
+
+def test_a_total_outlives_a_restart() -> None:
+    world = World(MONEY)
+    world.tell(1, poll(1))
+    world.tell(10, moved(10, "100", "1100"))
+    world.tell(20, moved(20, "900", "2000"))
+    again = World(MONEY, saved=world.saved(), start=25)
+    again.tell(26, poll(26, wallet="2000"))
+    again.tell(30, moved(30, "50", "2050"))
+    again.tell(80)
+    assert lines(again) == [
+        "70s a total of 950 USDT came in; the wallet holds 2,050 USDT (2 times)"
+    ]
+
+
+def test_with_an_unknown_part_a_total_is_unknown() -> None:
+    world = World(MONEY)
+    world.tell(10, moved(10, "100", "1100"))
+    world.tell(20, moved(20, "1", "1101"))
+    world.tell(30, change(30, money("7", bc=None, asset="USDT"), reason="DEPOSIT", time=1))
+    world.tell(40, moved(40, "1", "1102"))
+    world.tell(80)
+    assert lines(world)[1:] == [
+        "70s an amount of USDT came in; the wallet holds 1,102 USDT (3 times)"
+    ]

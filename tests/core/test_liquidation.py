@@ -8,15 +8,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from monitor.core.events import Bracket
 from monitor.core.freshness import NEVER
 from monitor.core.liquidation import (
+    INFINITE,
+    Brackets,
     Leg,
     backing,
-    backing_from_parts,
     distance,
+    flat,
+    line_at,
     liquidation_price,
     maintenance_margin,
-    slope,
     unrealized_pnl,
 )
 from monitor.core.portfolio import Account
@@ -25,7 +28,10 @@ from tests.core.worlds import World, change, filled, marks, money, poll, positio
 
 D = Decimal
 
-NONE = D("Infinity")
+
+def one(rate: D | str, amount: D | str = "0") -> Brackets:
+    """A table of a single bracket, which an example names."""
+    return (Bracket(D(0), INFINITE, D(rate), D(amount)),)
 
 
 def exact(wallet: D, others: D, legs: Sequence[Leg]) -> D | None:
@@ -33,20 +39,25 @@ def exact(wallet: D, others: D, legs: Sequence[Leg]) -> D | None:
     numerator = wallet + others
     denominator = D(0)
     for leg in legs:
+        (bracket,) = leg.brackets
         size, sign = abs(leg.quantity), 1 if leg.quantity > 0 else -1
-        numerator += leg.amount - sign * size * leg.entry_price
-        denominator += size * leg.rate - sign * size
+        numerator += bracket.amount - sign * size * leg.entry_price
+        denominator += size * bracket.rate - sign * size
     if not denominator or numerator / denominator <= 0:
         return None
     return numerator / denominator
 
 
+def slope(legs: Sequence[Leg]) -> D:
+    return line_at(legs, D(0)).slope
+
+
 def price_from(wallet: str, others: str, *legs: Leg) -> D | None:
-    return liquidation_price(backing_from_parts(D(wallet), D(others), legs), legs)
+    return liquidation_price(D(wallet) + D(others), legs, legs[0].entry_price)
 
 
 def leg(quantity: str, entry: str, rate: str, amount: str = "0") -> Leg:
-    return Leg(D(quantity), D(entry), D(rate), D(amount))
+    return Leg(D(quantity), D(entry), one(rate, amount))
 
 
 ETH = leg("3683.979", "1456.84", "0.10", "135365.00")
@@ -71,9 +82,9 @@ def test_the_official_example(wallet: str, others: str, own: Leg, expected: str)
 
 
 def test_the_official_example_margins() -> None:
-    own = maintenance_margin(D("109.488") * D("31967.27"), D("0.025"), D(16300))
+    own = maintenance_margin(D("109.488") * D("31967.27"), one("0.025", "16300")[0])
     assert own.quantize(D("1e-5")) == D("71200.81144")
-    eth = maintenance_margin(D("3683.979") * D("1335.18"), D("0.10"), D(135365))
+    eth = maintenance_margin(D("3683.979") * D("1335.18"), one("0.10", "135365")[0])
     assert eth.quantize(D("1e-6")) == D("356512.508122")
     btc = unrealized_pnl(D("109.488"), D("31967.27"), D("32481.98"))
     assert btc.quantize(D("1e-5")) == D("-56354.56848")
@@ -106,13 +117,13 @@ def test_small_vectors(size: str, entry: str, leverage: int, expected: str) -> N
 def test_a_recorded_liquidation_fits_together() -> None:
     """docs/protocol.md §9.6: the liquidation order's price is the bankruptcy price of our K."""
     rate = D("0.147132") / D("9.8088")
-    short = [Leg(D("-33.5"), D("0.2927"), rate)]
+    short = [Leg(D("-33.5"), D("0.2927"), one(rate))]
     k = backing(D("0.29411212"), short)
     assert k.quantize(D("1e-10")) == D("0.1950973603")
     assert (D("0.2927") + k / D("33.5")).quantize(D("1e-7")) == D("0.2985238")
-    assert liquidation_price(k, short) == D("0.29411212")
+    assert liquidation_price(k, short, D("0.2928")) == D("0.29411212")
     assert unrealized_pnl(D("-33.5"), D("0.2928"), D("0.2927")) == D("-0.00335")
-    assert maintenance_margin(D("9.8088"), rate) == D("0.147132")
+    assert maintenance_margin(D("9.8088"), one(rate)[0]) == D("0.147132")
 
 
 W2_BTC, W2_ETH = leg("2", "50000", ".005", "50"), leg("-10", "3000", ".004")
@@ -174,7 +185,7 @@ def test_no_price_where_the_slope_is_level() -> None:
     assert slope(legs) == 4
     level = [leg("3", "100", "0.5"), leg("-1", "100", "0.5")]  # 0.5·4 − 2 = 0
     assert slope(level) == 0
-    assert liquidation_price(D(1000), level) is None
+    assert liquidation_price(D(1000), level, D(100)) is None
 
 
 @pytest.mark.parametrize(
@@ -211,7 +222,6 @@ class Shape:
     sign: int
     cross: bool
     rate: D
-    amount: D
     sizes: list[D] = field(default_factory=list)
     entries: list[D] = field(default_factory=list)
     wallets: list[D] = field(default_factory=list)
@@ -234,7 +244,6 @@ def shapes(draw: st.DrawFn) -> list[Shape]:
                     sign,
                     cross,
                     draw(st.sampled_from([D("0.004"), D("0.005"), D("0.025"), D("0.1")])),
-                    draw(st.sampled_from([D(0), D(50), D(16300)])),
                     [draw(decimals(1, 500)) for _ in range(2)],
                     [draw(decimals(10, 5000)) for _ in range(2)],
                     [draw(decimals(1, 50_000)) for _ in range(2)],
@@ -257,7 +266,6 @@ def account_of(found: list[Shape], step: int, wallet: D, prices: dict[str, D]) -
             "USDT",
             0,
             rate=shape.rate,
-            amount=shape.amount,
             polled_at=NEVER,
         )
         holding = account.holdings[held.key] = Holding(account, held, 0)
@@ -267,25 +275,20 @@ def account_of(found: list[Shape], step: int, wallet: D, prices: dict[str, D]) -
 
 def exact_of(account: Account, held: Position) -> D | None:
     """The formula from the account's parts, summed by hand."""
+    own = account.legs(held)
+    assert own is not None
     if not held.cross:
-        assert held.leg is not None
-        return exact(held.isolated_wallet, D(0), [held.leg])
-    others, legs = D(0), []
+        return exact(held.isolated_wallet, D(0), own)
+    others = D(0)
     for holding in account.holdings.values():
         other = holding.position
-        if not other.cross:
-            continue
-        assert other.leg is not None
-        assert other.entry_price is not None
-        assert other.rate is not None
-        assert holding.mark_price is not None
-        if other.symbol == held.symbol:
-            legs.append(other.leg)
-        else:
-            notional = abs(other.quantity) * holding.mark_price
+        if other.cross and other.symbol != held.symbol:
+            assert other.entry_price is not None
+            assert other.rate is not None
+            assert holding.mark_price is not None
             others += other.quantity * (holding.mark_price - other.entry_price)
-            others -= notional * other.rate - other.amount
-    return exact(account.balances["USDT"].cross_wallet, others, legs)
+            others -= abs(other.quantity) * holding.mark_price * other.rate
+    return exact(account.balances["USDT"].cross_wallet, others, own)
 
 
 @given(
@@ -306,12 +309,13 @@ def test_carrying_a_price_on_equals_the_exact_formula(
         wallet, others = then.money_behind(held)
         assert wallet is not None
         assert others is not None
-        legs = [leg for other in then.legs(held) if (leg := other.position.leg) is not None]
+        legs, later_legs = then.legs(held), now.legs(later)
+        assert legs is not None
+        assert later_legs is not None
         assume(abs(slope(legs)) > D("0.01"))
-        k = backing(said, legs) if said else backing_from_parts(wallet, others, legs)
-        now.bases[now.group_of(later)] = Basis(k, wallet, others)
-        later_legs = [leg for other in now.legs(later) if (leg := other.position.leg) is not None]
         assume(abs(slope(later_legs)) > D("0.01"))
+        k = backing(said, legs) if said else wallet + others
+        now.bases[now.group_of(later)] = Basis(k, wallet, others, said or D(1), legs)
         carried, expected = now.liquidation(later), exact_of(now, later)
         assert carried is not None
         assert carried[1] == slope(later_legs)
@@ -329,7 +333,7 @@ def test_the_whole_way_from_a_poll_over_fills_and_marks() -> None:
 
     def expected(wallet: str, eth_mark: str, quantity: D, entry: str) -> D:
         others = eth * (D(eth_mark) - 3000) - abs(eth) * D(eth_mark) * D("0.01")
-        price = exact(D(wallet), others, [Leg(quantity, D(entry), D("0.004"))])
+        price = exact(D(wallet), others, [Leg(quantity, D(entry), flat(D("0.004")))])
         assert price is not None
         return price
 

@@ -204,8 +204,11 @@ def test_an_overtaken_leverage_stays() -> None:
     world.tell(2, LeverageChanged("main", at(2.5).utc, 1, 1, "BTCUSDT", 25))
     world.tell(3, poll(2, position(), leverage=10))
     assert world.read("leverage", "BTCUSDT").value == 25
-    assert asked(world, 3) == [PollWanted("main", 3_000 + AGAIN)]
+    assert asked(world, 3) == [PollWanted("main", 3_000 + AGAIN, full=True)]
     world.tell(4, poll(4, position(), leverage=20, after=1))
+    assert world.read("leverage", "BTCUSDT").value == 25, "one answer may be an old one"
+    assert asked(world, 4) == [PollWanted("main", 4_000 + AGAIN, full=True)]
+    world.tell(5, poll(5, position(), leverage=20, after=1))
     assert world.read("leverage", "BTCUSDT").value == 20
 
 
@@ -235,6 +238,18 @@ def test_a_row_older_than_the_event_with_another_quantity_is_asked_again_then_be
     world.tell(4, poll(4, position(quantity="0.1", updated=4_000), after=1))
     assert held(world)[BOTH][0] == "0.1"
     assert world.read("quantity", "BTCUSDT") == Reading(Grade.FRESH, D("0.1"), 0)
+
+
+def test_a_stamp_from_the_future_is_given_up_with_its_state() -> None:
+    world = begun()
+    world.tell(2, change(2, filled(quantity="0.2"), money(wallet="900"), time=9_999_999))
+    for seconds in (3, 4):
+        answer = position(quantity="0.1", updated=4_000)
+        world.tell(seconds, poll(seconds, answer, after=1))
+    assert held(world)[BOTH][0] == "0.1"
+    world.tell(5, change(5, filled(quantity="0.3"), money(wallet="800"), time=5_000, seq=2))
+    assert held(world)[BOTH][0] == "0.3"
+    assert world.account.balances["USDT"].wallet == D("800")
 
 
 def test_a_row_older_than_the_event_with_the_same_quantity_is_applied() -> None:

@@ -279,7 +279,7 @@ def test_ages_are_always_known() -> None:
 def alone(quantity: D, entry: D, wallet: D, rate: D, mark: D, *, cross: bool, liq: D) -> Account:
     account = Account("main", "binance-usdm", 30_000, 0)
     account.balances["USDT"] = Balance("USDT", wallet, wallet if cross else D(0), 0, D(1), 0)
-    account.leverages["BTCUSDT"] = 10
+    account.settings.leverages["BTCUSDT"] = 10
     held = Position(
         "BTCUSDT",
         "BOTH",
@@ -296,9 +296,8 @@ def alone(quantity: D, entry: D, wallet: D, rate: D, mark: D, *, cross: bool, li
     )
     holding = account.holdings[held.key] = Holding(account, held, 0)
     holding.move(mark, 0)
-    assert held.leg is not None
     k = liq * (abs(quantity) * rate - quantity) + quantity * entry
-    account.bases[account.group_of(held)] = Basis(k, wallet, D(0))
+    account.bases[account.group_of(held)] = Basis(k, wallet, D(0), liq)
     account.polled_at = 0
     account.first_poll_done = True
     return account
@@ -314,38 +313,26 @@ MOVING = [metric.name for metric in METRICS.values() if metric.scope is Scope.PO
 
 @pytest.mark.parametrize("name", MOVING)
 @given(
-    st.booleans(),
-    st.booleans(),
-    st.integers(1, 1000),
-    st.integers(1, 1000),
-    st.integers(1, 1000),
-    st.integers(1, 1000),
-    st.integers(1, 2000),
-    st.sampled_from([D("0.004"), D("0.05")]),
+    st.tuples(st.booleans(), st.booleans(), st.sampled_from([D("0.004"), D("0.05")])),
+    st.tuples(*[st.integers(1, 1000)] * 4, st.integers(1, 2000)),
 )
 @settings(max_examples=60)
 def test_the_direction_column(
-    name: str,
-    cross: bool,  # noqa: FBT001 - drawn
-    long: bool,  # noqa: FBT001 - drawn
-    entry: int,
-    low: int,
-    high: int,
-    wallet: int,
-    liq: int,
-    rate: D,
+    name: str, kind: tuple[bool, bool, D], numbers: tuple[int, int, int, int, int]
 ) -> None:
     """A position that stands alone, with margin left at both marks."""
-    assume(low < high)
+    cross, long, rate = kind
+    entry, low, step, left, liq = numbers
     quantity = D(1 if long else -1)
-    figures = []
-    for mark in (low, high):
-        account = alone(quantity, D(entry), D(wallet), rate, D(mark), cross=cross, liq=D(liq))
-        assume(wallet + quantity * (mark - entry) - mark * rate > 0)
-        figures.append(figure_of(account, name))
+    marks = D(low), D(low + step)
+    wallet = left + max(mark * rate - quantity * (mark - entry) for mark in marks)
+    assume(wallet > 0)
+    before, after = (
+        figure_of(alone(quantity, D(entry), wallet, rate, mark, cross=cross, liq=D(liq)), name)
+        for mark in marks
+    )
     metric = METRICS[name]
     direction = metric.long if long else metric.short
-    before, after = figures
     if before is ABSENT or direction is Direction.NONE:
         return
     assert isinstance(before, D)

@@ -57,7 +57,7 @@ def _balance(**new: object) -> Callable[[Account], None]:
 
 
 def _leverage(account: Account) -> None:
-    account.leverages["BTCUSDT"] = 3
+    account.settings.leverages["BTCUSDT"] = 3
 
 
 def _basis(account: Account) -> None:

@@ -1,8 +1,9 @@
 """A small world for tests of the core: rules from text, polls and marks from numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from monitor.core.earlier import Edition
 from monitor.core.engine import Engine, Outcome
 from monitor.core.events import (
     AccountChanged,
@@ -22,8 +23,18 @@ from monitor.core.events import (
 )
 from monitor.core.judging import look, reading
 from monitor.core.language.compile import compile_condition
-from monitor.core.metrics import METRICS, VOCABULARY, View
-from monitor.core.notices import AlertRecord, Notice, Reading, Saved, Target, TimerRecord, Told
+from monitor.core.lookback import metric_named
+from monitor.core.metrics import VOCABULARY, View
+from monitor.core.notices import (
+    AlertRecord,
+    Notice,
+    Reading,
+    Saved,
+    Target,
+    TimerRecord,
+    Told,
+    WindowRecord,
+)
 from monitor.core.portfolio import Account
 from monitor.core.routing import Channel
 from monitor.core.rules import HAPPENINGS, Level, Rule, Severity
@@ -157,9 +168,12 @@ def filled(
     )
 
 
-def money(wallet: str, cross: str | None = None, asset: str = "USDT") -> BalanceRow:
+def money(
+    wallet: str, cross: str | None = None, asset: str = "USDT", *, bc: str | None = None
+) -> BalanceRow:
     """Make a balance's row of an ACCOUNT_UPDATE."""
-    return BalanceRow(asset, Decimal(wallet), Decimal(cross or wallet))
+    change = None if bc is None else Decimal(bc)
+    return BalanceRow(asset, Decimal(wallet), Decimal(cross or wallet), change)
 
 
 def change(
@@ -169,6 +183,7 @@ def change(
     time: int | None = None,
     reason: str = "ORDER",
     account: str = "main",
+    symbol: str = "",
 ) -> AccountChanged:
     """Make an ACCOUNT_UPDATE that was true so many seconds after the epoch."""
     return AccountChanged(
@@ -179,6 +194,7 @@ def change(
         reason,
         tuple(row for row in rows if isinstance(row, BalanceRow)),
         tuple(row for row in rows if isinstance(row, PositionRow)),
+        symbol,
     )
 
 
@@ -187,6 +203,21 @@ def marks(seconds: float, **prices: str) -> MarksChanged:
     return MarksChanged(
         {symbol: Mark(Decimal(price), at(seconds).utc) for symbol, price in prices.items()}
     )
+
+
+def keep_windows(
+    kept: dict[tuple[Target, str, int], WindowRecord], records: Iterable[WindowRecord]
+) -> None:
+    """Keep windows as the store does."""
+    for record in records:
+        key = record[:3]
+        rows = {row.number: row for row in kept[key].rows} if key in kept else {}
+        rows |= {row.number: row for row in record.rows}
+        left = tuple(rows[number] for number in sorted(rows) if number >= record.first)
+        if record.rows:
+            kept[key] = record._replace(rows=left)
+        else:
+            kept.pop(key, None)
 
 
 class World:
@@ -201,6 +232,7 @@ class World:
         start: float = 0,
         judge_all: bool = False,
         stale_after: float = 30,
+        poll_interval: float = 0,
     ) -> None:
         self.engine = Engine(
             rules,
@@ -208,6 +240,7 @@ class World:
             [(name, "binance-usdm") for name in accounts],
             now=at(start),
             stale_after=round(stale_after * 1000),
+            poll_interval=round(poll_interval * 1000),
             saved=saved,
             judge_all=judge_all,
         )
@@ -223,6 +256,13 @@ class World:
             self._on(seconds, event)
         return self.outcomes[-1][1]
 
+    def reload(
+        self, seconds: float, *rules: Rule, channels: Sequence[Channel] = (Channel("phone"),)
+    ) -> Outcome:
+        """Put other rules and channels in the place of those before."""
+        self.sleep(seconds)
+        return self._on(seconds, Edition(rules, channels))
+
     def sleep(self, seconds: float) -> None:
         """Wake the engine whenever it asked for it before an instant."""
         now = at(seconds)
@@ -231,7 +271,7 @@ class World:
                 break
             self._on(due / 1000, Woke())
 
-    def _on(self, seconds: float, event: Event) -> Outcome:
+    def _on(self, seconds: float, event: Event | Edition) -> Outcome:
         outcome = self.engine.on(event, at(seconds))
         self.outcomes.append((seconds, outcome))
         return outcome
@@ -285,8 +325,10 @@ class World:
         timers: dict[tuple[str, str], TimerRecord] = {
             (record.kind, record.key): record for record in self.before.timers
         }
+        windows = {record[:3]: record for record in self.before.windows}
         number = self.before.next_number
         for _, outcome in self.outcomes:
+            keep_windows(windows, outcome.windows)
             alerts |= outcome.alerts
             told |= {entry[:3]: entry for entry in outcome.told}
             timers |= outcome.timers
@@ -296,6 +338,7 @@ class World:
             tuple(entry for entry in told.values() if entry.level is not Severity.NONE),
             tuple(record for record in timers.values() if record.body is not None),
             number,
+            tuple(windows.values()),
         )
 
     # ---------------------------------------------------------------- what it believes
@@ -312,4 +355,4 @@ class World:
         now = at(self.outcomes[-1][0])
         holding = self.account.holdings[symbol, side] if symbol else None
         view = View(self.account, now, holding=holding, asset="" if symbol else asset)
-        return reading(look(view, 600_000), METRICS[name])
+        return reading(look(view, 600_000), metric_named(name))

@@ -92,10 +92,12 @@ async def test_a_silent_exchange_resolves_nothing_and_is_told(
         ]
         await town.until(1500)
 
-    assert town.story[3:] == [
-        "914.9 resolved warning blind recovered",
-        "1259.0 resolved warning distance recovered",
-    ]
+    *_, seen_again, distance = town.story
+    at, _, what = seen_again.partition(" ")
+    assert 900 <= float(at) <= 920  # when the next attempt to connect comes, which is chance
+    assert what == "resolved warning blind recovered"
+    assert distance == "1259.0 resolved warning distance recovered"
+    assert len(town.story) == 5
 
 
 async def test_a_dead_stream_is_told_while_polls_go_on_seeing(
@@ -253,7 +255,7 @@ async def test_what_a_stop_could_not_send_the_next_life_sends_with_its_mark(
     ]
     marks = [body.rpartition(" · ")[2] for body in bodies]
     assert marks == [
-        "2026-01-02 03:00:43 UTC",
+        "numbers 3.0 s old",
         *(f"(attempt {number})" for number in range(2, len(bodies) + 1)),
     ]
     assert len(bodies) >= 3

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from monitor.app import Doors, Service, story_clock
+from monitor.app import Doors, Send, Service, story_clock
 from monitor.config import load_config
 from monitor.core.events import Now
 from monitor.core.message import Message
@@ -23,7 +23,7 @@ from monitor.quarantine import Quarantine
 from monitor.rulefile import parse_rules
 from monitor.sim.exchange import Exchange, account_table
 from monitor.sim.scenario import parse_scenario
-from monitor.store import Store
+from monitor.store import InThread, Store
 from tests.receiver import inline
 
 START = 1_767_322_800_000
@@ -75,6 +75,12 @@ class Town:
     rules: str = RULES
     channels: str = '[[channel]]\nname = "phone"\nurl = "json://127.0.0.1:9"\ngroup_wait = "0s"\n'
     settings: str = ""
+    head: str = HEAD
+    """The part of the scenario that every story here shares."""
+    data_dir: str = "data"
+    in_thread: InThread = inline
+    send: Send | None = None
+    """Takes what is sent; default: `answers` decides, and `sent` keeps what got through."""
     answers: Callable[[float, str, Message], Sent] = lambda *_: Sent("sent")
     sent: list[tuple[float, str, str]] = field(default_factory=list)
     """(seconds of the story, channel, title) of every message that got through."""
@@ -84,7 +90,7 @@ class Town:
     """Milliseconds by which the monitor's clocks went on while Trio's stood still."""
 
     def __post_init__(self) -> None:
-        self.exchange = Exchange(parse_scenario(HEAD + self.scenario, "town.toml"))
+        self.exchange = Exchange(parse_scenario(self.head + self.scenario, "town.toml"))
         self.service: Service | None = None
 
     @property
@@ -102,9 +108,8 @@ class Town:
             account_table(account, "127.0.0.1", 1) for account in self.exchange.scenario.account
         )
         path = self.folder / "config.toml"
-        path.write_text(
-            f'data_dir = "data"\ntimezone = "UTC"\n{self.settings}\n{tables}\n{self.channels}'
-        )
+        settings = f'data_dir = "{self.data_dir}"\ntimezone = "UTC"\n{self.settings}'
+        path.write_text(f"{settings}\n{tables}\n{self.channels}")
         path.chmod(0o600)
         config = load_config(path)
         story = story_clock(self.exchange.clock.now())
@@ -112,12 +117,12 @@ class Town:
         def now() -> Now:
             return Now(story().ticks + self.slept, story().utc + self.slept)
 
-        store = Store.open(config.data_dir, utc=now().utc, in_thread=inline)
+        store = Store.open(config.data_dir, utc=now().utc, in_thread=self.in_thread)
         service = Service(
             config,
             parse_rules(self.rules, "rules.toml", repeat=config.repeat),
             store=store,
-            send=self._send,
+            send=self.send or self._send,
             doors=Doors(dial=self.exchange.dial, now=now, rng=random.Random(1)),
             quarantine=Quarantine(config.data_dir, redact=str, now=now),
             hear=self.heard.append,

@@ -4,7 +4,7 @@ from monitor.sim.account import Account
 from monitor.sim.events import UserEvent
 from monitor.sim.market import Market
 from monitor.sim.scenario import parse_scenario
-from monitor.sim.story import MarketDeed
+from monitor.sim.story_deeds import MarketDeed
 
 START = 1_767_322_800_000
 ACCOUNT = """

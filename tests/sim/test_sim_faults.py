@@ -253,6 +253,20 @@ async def test_skew(autojump_clock: MockClock) -> None:
         assert (await poll(api, exchange))["status"] == 200
 
 
+async def test_a_skewed_clock_dates_everything(autojump_clock: MockClock) -> None:
+    """What a clock that is off shows, it shows everywhere: events, mark prices, rows of polls."""
+    fault = 'what = "skew"\nat = "4500ms"\nfor = "2s"\nby = "6s"'
+    async with open_exchange(story(fault)) as exchange:
+        user, api = await user_of(exchange), await Visitor.visit(exchange, API)
+        marks = await Visitor.visit(exchange, MARKS)
+        ticks = [tick["E"] - START for tick in await marks.receive_all(7.5)]
+        assert ticks == [1000, 2000, 3000, 4000, 11_000, 12_000, 7000]
+        told = [(event["E"] - START, event["T"] - START) for event in await user.receive_all(20)]
+        assert told == [(11_000, 11_000), (15_000, 15_000)]
+        row = (await poll(api, exchange, "account.balance"))["result"][0]
+        assert row["updateTime"] - START == 15_000
+
+
 async def test_revert_stale(autojump_clock: MockClock) -> None:
     """Polls show the wallet, and the marks, of eight seconds ago."""
     path = '[[price]]\nsymbol = "BTCUSDT"\npoints = [["0s", "60000"], ["1m", "59400"]]\n'

@@ -6,16 +6,10 @@ import pytest
 
 from monitor.errors import ScenarioError
 from monitor.sim.scenario import SCENARIOS, load_scenario, parse_scenario
-from monitor.sim.story import (
-    AccountTable,
-    At,
-    Deposit,
-    PointTable,
-    PositionTable,
-    PriceTable,
-    Stall,
-    TierTable,
-)
+from monitor.sim.story import AccountTable, PointTable, PositionTable, PriceTable
+from monitor.sim.story_deeds import Deposit, TierTable
+from monitor.sim.story_faults import Stall
+from monitor.sim.story_values import At
 
 EXAMPLE = """
 seed = 7
@@ -150,12 +144,14 @@ at = "8m"
 what = "explode"
 """
     kinds = (
-        "deposit, withdrawal, order, leverage, margin_type, funding, margin_transfer, "
-        "margin_call, adl, expire_key, revoke_key, send"
+        "deposit, withdrawal, auto_exchange, order, open_order, cancel_orders, leverage, "
+        "margin_type, asset_mode, position_mode, funding, margin_transfer, margin_call, adl, "
+        "liquidate, brackets, delist, force_order, expire_key, revoke_key, restore_key, "
+        "server_shutdown, send, send_market"
     )
     faults = (
-        "drop, stall, refuse, lose, duplicate, reorder, delay, garble, huge, empty, error, "
-        "ban, skew, revert_stale"
+        "drop, stall, mute, refuse, lose, duplicate, reorder, delay, strange, garble, huge, late, "
+        "empty, error, ban, skew, revert_stale"
     )
     btc = "[[account]] 1 (main), [[account.position]] 1 (btc)"
     unit = 'is not a duration; write a number and a unit, like "5m"'
@@ -163,7 +159,6 @@ what = "explode"
         'x.toml: start: `2026` is not a time in UTC; write "2026-01-02T03:00:00Z"',
         "x.toml: length: is missing; add it",
         f"x.toml: mark_interval: `1` {unit}",
-        "x.toml: [[account]] 1 (main), api_secret: is missing; add it",
         f'x.toml: {btc}, symbol: `btc` is no symbol; write it like "BTCUSDT"',
         f"x.toml: {btc}, side: `lung` is not possible; write 'long' or 'short'",
         f"x.toml: {btc}, quantity: `0` is too small; it has to be more than 0",
@@ -288,7 +283,7 @@ what = "stall"
         ),
         (
             f"{two}, [[account.position]] 1 (FOO), symbol: no margin asset is "
-            "known for it; it should end in USDT or USDC"
+            "known for it; it should end in USDT or USDC, or have a [[price]] with a margin_asset"
         ),
         (
             f"{two}, [[account.position]] 1 (FOO), margin_type: a multi_assets "
@@ -296,7 +291,7 @@ what = "stall"
         ),
         (
             f"{two}, [[account.position]] 2 (FOO), symbol: no margin asset is "
-            "known for it; it should end in USDT or USDC"
+            "known for it; it should end in USDT or USDC, or have a [[price]] with a margin_asset"
         ),
         (
             f"{two}, [[account.position]] 2 (FOO), margin_type: a multi_assets "

@@ -243,7 +243,7 @@ METHODS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GE
             ),
         ),
         (
-            '{"method":"SUBSCRIBE","params":[],"id":"1"}',
+            '{"method":"SUBSCRIBE","params":[],"id":null}',
             2,
             "Invalid request: request ID must be an unsigned integer",
         ),
@@ -357,7 +357,7 @@ async def test_a_client_that_goes_away_is_forgotten(autojump_clock: MockClock) -
         await gone.receive()
         await gone.aclose()
         await trio.sleep(2)
-        assert exchange._peers == {}
+        assert exchange._front.peers == {}
 
 
 async def test_the_story_ends_and_the_market_stands_still(autojump_clock: MockClock) -> None:

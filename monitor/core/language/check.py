@@ -7,9 +7,12 @@ in which every part, made truer, can only make the whole truer.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from itertools import pairwise
 from typing import Final, NoReturn
 
 from monitor.core.language import hints
+from monitor.core.language.faults import Faults, NotedError
 from monitor.core.language.measures import compared, noun
 from monitor.core.language.parse import parse
 from monitor.core.language.tree import (
@@ -47,10 +50,15 @@ class CheckedCondition:
 
 
 def check(text: str, vocabulary: Vocabulary) -> CheckedCondition:
-    """Read and check a condition; raises ConditionError at the first fault."""
+    """Read and check a condition.
+
+    Raises:
+        ConditionError: At the first fault of syntax; else with every fault, the first of which
+            carries the others.
+    """
     node = _parsed(text)
     checker = _Checker(text, vocabulary)
-    tree = checker.condition(node, wanted=True)
+    tree = checker.checked(node)
     words = tuple(checker.values.words.values())
     if not words:
         problem = "the condition reads no metric, so it is always the same"
@@ -70,7 +78,15 @@ def _parsed(text: str) -> Node:
 
 class _Checker:
     def __init__(self, text: str, vocabulary: Vocabulary) -> None:
-        self.values = Values(text, vocabulary)
+        self._faults = Faults()
+        self.values = Values(text, vocabulary, self._faults)
+
+    def checked(self, node: Node) -> Checked:
+        """Check the whole condition; raises ConditionError with every fault."""
+        tree = self._faults.attempt(partial(self.condition, node, wanted=True))
+        self._faults.tell()
+        assert tree is not None  # noqa: S101 - there is no fault; for the type checker
+        return tree
 
     def condition(self, node: Node, *, wanted: bool) -> Checked:
         """Check a condition that is wanted true, or wanted false under an odd number of `not`."""
@@ -95,12 +111,19 @@ class _Checker:
                 )
 
     def _logical(self, node: Logical, *, wanted: bool) -> Checked:
-        parts = []
-        for before, part in zip((None, *node.parts), node.parts, strict=False):
-            if isinstance(part, Literal):
-                self._refuse_bare_literal(before, part)
-            parts.append(self.condition(part, wanted=wanted))
+        parts = self._faults.every(
+            *(
+                partial(self._part, before, part, wanted=wanted)
+                for before, part in pairwise((None, *node.parts))
+                if part is not None
+            )
+        )
         return Joined(node.operator if wanted else _OTHER[node.operator], tuple(parts))
+
+    def _part(self, before: Node | None, part: Node, *, wanted: bool) -> Checked:
+        if isinstance(part, Literal):
+            self._refuse_bare_literal(before, part)
+        return self.condition(part, wanted=wanted)
 
     def _refuse_bare_literal(self, before: Node | None, part: Literal) -> NoReturn:
         hint = ""
@@ -113,19 +136,21 @@ class _Checker:
     # Comparisons
 
     def _chain(self, node: Compare, *, wanted: bool) -> Checked:
-        beside_text = any(
-            self.values.is_text(each)
-            for each in (node.first, *(link.operand for link in node.links))
-        )
-        left = self.values.check(node.first, beside_text=beside_text)
-        comparisons: list[Checked] = []
-        for link in node.links:
-            right = self.values.check(link.operand, beside_text=beside_text)
-            comparisons.append(self._comparison(left, link, right, wanted=wanted))
-            left = right
-        if len(comparisons) == 1:
-            return comparisons[0]
-        return Joined("and" if wanted else "or", tuple(comparisons))
+        nodes = (node.first, *(link.operand for link in node.links))
+        beside_text = any(map(self.values.is_text, nodes))
+        operands = [
+            self._faults.attempt(partial(self.values.check, each, beside_text=beside_text))
+            for each in nodes
+        ]
+        comparisons: list[Checked | None] = [
+            self._faults.attempt(partial(self._comparison, left, link, right, wanted=wanted))
+            for link, (left, right) in zip(node.links, pairwise(operands), strict=True)
+            if left is not None and right is not None
+        ]
+        good = tuple(each for each in comparisons if each is not None)
+        if len(good) < len(node.links):
+            raise NotedError
+        return good[0] if len(good) == 1 else Joined("and" if wanted else "or", good)
 
     def _comparison(
         self, left: Measured, link: Link, right: Measured, *, wanted: bool
@@ -187,22 +212,27 @@ class _Checker:
     # Lists and globs
 
     def _member(self, node: Member, *, wanted: bool) -> Membership:
-        operand = self.values.check(node.operand)
-        beside_text = operand.measure is Unit.TEXT
-        items: list[Decimal | int | str] = []
-        for each in node.items:
-            item = self.values.check(each, beside_text=beside_text)
+        operand = self._faults.attempt(partial(self.values.check, node.operand))
+        items = self._faults.every(*(partial(self._item, operand, each) for each in node.items))
+        if operand is None:
+            raise NotedError
+        return Membership(operand.value, tuple(items), node.negated is wanted, operand.column)
+
+    def _item(self, operand: Measured | None, node: Node) -> Decimal | int | str:
+        beside_text = operand is not None and operand.measure is Unit.TEXT
+        item = self.values.check(node, beside_text=beside_text)
+        if operand is not None:
             self._unit(operand, item)
-            if not isinstance(item.value, Constant):
-                problem = f"{self.values.quote(each)} is not a literal, which a list is made of"
-                raise ConditionError(problem, item.column, "compare it with == instead")
+        if not isinstance(item.value, Constant):
+            problem = f"{self.values.quote(node)} is not a literal, which a list is made of"
+            raise ConditionError(problem, item.column, "compare it with == instead")
+        if operand is not None:
             self._known(operand, item)
-            items.append(item.value.value)
-        return Membership(operand.value, tuple(items), node.negated is wanted)
+        return item.value.value
 
     def _match(self, node: Match, *, wanted: bool) -> Matching:
         operand = self.values.check(node.operand)
         if operand.measure is not Unit.TEXT:
             problem = f"{self.values.quote(node.operand)} is {noun(operand.measure)}, not a text"
             raise ConditionError(problem, operand.column, "`~` fits a text to a pattern")
-        return Matching(operand.value, node.pattern, not wanted)
+        return Matching(operand.value, node.pattern, not wanted, operand.column)

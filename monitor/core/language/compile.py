@@ -18,10 +18,9 @@ from monitor.core.language.tree import (
     Checked,
     Comparison,
     Constant,
-    Joined,
-    Matching,
     Membership,
     Read,
+    leaves,
 )
 from monitor.core.language.truth import Truth
 from monitor.core.language.units import Scope, Unit, Vocabulary, Word
@@ -60,6 +59,10 @@ class Condition:
     """
     thresholds: tuple[Threshold, ...]
     """For each comparison of numbers and ages (not of texts, not `in`): its threshold."""
+    tree: Checked
+    """What it says, before any dead band; for proofs."""
+    words: tuple[Word, ...]
+    """Of `reads`: what each can be."""
 
 
 def compile_condition(
@@ -90,22 +93,18 @@ def compile_condition(
         possible=possible_function(names, tree),
         ages=_ages(checked.words, tree),
         thresholds=tuple(_threshold(each) for each in _comparisons(checked.tree)),
+        tree=checked.tree,
+        words=checked.words,
     )
 
 
 # What is told about a condition --------------------------------------------------------------
 
 
-def _parts(tree: Checked) -> list[Comparison | Membership | Matching]:
-    if isinstance(tree, Joined):
-        return [leaf for part in tree.parts for leaf in _parts(part)]
-    return [tree]
-
-
 def _comparisons(tree: Checked) -> list[Comparison]:
     return [
         turned(part)
-        for part in _parts(tree)
+        for part in leaves(tree)
         if isinstance(part, Comparison) and part.unit is not Unit.TEXT
     ]
 
@@ -118,7 +117,7 @@ def _threshold(comparison: Comparison) -> Threshold:
 
 def _ages(words: tuple[Word, ...], tree: Checked) -> tuple[tuple[str, tuple[int, ...]], ...]:
     ages: dict[str, set[int]] = {word.name: set() for word in words if word.unit is Unit.DURATION}
-    for part in _parts(tree):
+    for part in leaves(tree):
         match part:
             case Comparison(_, Read(name), Constant(value)) | Comparison(
                 _, Constant(value), Read(name)

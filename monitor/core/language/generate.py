@@ -60,6 +60,7 @@ _TRUTHS: Final = {
     "==": ("equal", False),
     "!=": ("unequal", False),
 }
+_NO_NAME: Final = re.compile(r"\W+")
 _POINTS: Final = {Unit.TEXT: "str", Unit.DURATION: "int"}
 _INFINITE: Final = Decimal("Infinity")
 
@@ -108,7 +109,7 @@ class _Code(ABC):
         module = ast.parse(template)
         definition = module.body[0]
         assert isinstance(definition, ast.FunctionDef)  # noqa: S101 - the templates are ours
-        definition.args.posonlyargs = [ast.arg(f"m_{word}") for word in words]
+        definition.args.posonlyargs = [ast.arg(_parameter(word)) for word in words]
         place = next(node for node in ast.walk(definition) if isinstance(node, ast.Return))
         place.value = self.result(tree)
         compiled = compile(ast.fix_missing_locations(module), "<condition>", "exec")
@@ -155,7 +156,7 @@ class _Exact(_Code):
             case Constant(constant):
                 return self.hoisted(constant)
             case Read(name):
-                return _name(f"m_{name}")
+                return _name(_parameter(name))
             case Minus(operand):
                 return ast.UnaryOp(ast.USub(), self.value(operand))
             case Arithmetic():
@@ -226,7 +227,7 @@ class _Possible(_Code):
             case Constant(constant):
                 return self.hoisted(constant)
             case Read(name):
-                return _name(f"m_{name}")
+                return _name(_parameter(name))
             case Minus(operand):
                 return _call("negative", self.value(operand))
             case Arithmetic(operator, left, right, by_money):
@@ -247,6 +248,11 @@ def _joined(table: str, parts: list[ast.expr]) -> ast.expr:
     half = len(parts) // 2
     left, right = _joined(table, parts[:half]), _joined(table, parts[half:])
     return ast.Subscript(ast.Subscript(_name(table), left, ast.Load()), right, ast.Load())
+
+
+def _parameter(word: str) -> str:
+    """Name the parameter of a word: that of `drop(equity, 1d)` is `m_drop_equity_1d_`."""
+    return "m_" + _NO_NAME.sub("_", word)
 
 
 def _name(name: str) -> ast.Name:

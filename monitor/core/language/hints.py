@@ -10,7 +10,9 @@ from monitor.core.language.literals import plain, read_number
 from monitor.core.language.measures import QUOTIENT, Measure
 from monitor.core.language.units import Unit, Vocabulary
 
-FUNCTIONS: Final = ("abs", "min", "max")
+FUNCTIONS: Final = ("abs", "min", "max", "change", "highest", "lowest", "average", "drop")
+
+_LISTED: Final = f"{', '.join(FUNCTIONS[:-1])} and {FUNCTIONS[-1]}"
 
 _EXAMPLES: Final[dict[Measure, str]] = {
     Unit.TEXT: '== "..."',
@@ -54,7 +56,7 @@ def for_name(name: str, vocabulary: Vocabulary, *, beside_text: bool) -> str:
 def for_function(name: str) -> str:
     """Guess which function was meant."""
     near = _nearest(name, FUNCTIONS)
-    return f"did you mean `{near}`?" if near else "there are abs, min and max"
+    return f"did you mean `{near}`?" if near else f"there are {_LISTED}"
 
 
 def for_text(text: str, known: frozenset[str]) -> str:

@@ -20,7 +20,7 @@ from monitor.core.language.tree import (
 )
 from monitor.core.language.units import Unit
 
-_TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 # Below this a band drowns in the 28 digits of Decimal, which could round it inwards.
 _LEAST_BAND: Final = Decimal("1E-20")
@@ -33,7 +33,7 @@ def turned(comparison: Comparison) -> Comparison:
     left, right = comparison.columns
     return replace(
         comparison,
-        operator=_TURNED[comparison.operator],
+        operator=TURNED[comparison.operator],
         left=comparison.right,
         right=comparison.left,
         columns=(right, left),

@@ -216,6 +216,18 @@ def _extreme(choose: Callable[..., Decimal], numbers: tuple[Number, ...]) -> Num
     return Interval(lo, hi, any(end.doubt for end in ends))
 
 
+OPERATIONS: Final[dict[str, Callable[..., Number]]] = {
+    "+": add,
+    "-": subtract,
+    "*": multiply,
+    "/": quotient,
+    "abs": absolute,
+    "min": least,
+    "max": greatest,
+}
+"""By how they are written; a division by money is `quotient_by_money`."""
+
+
 def raise_threshold(t: Number, band: Decimal) -> Number:
     """Move a threshold, or a set of them, up: `raised`."""
     return _moved(raised, t, band)

@@ -15,7 +15,7 @@ from monitor.core.language.literals import is_suffix, mended, read_number
 from monitor.core.language.units import Unit
 from monitor.errors import ConditionError
 
-LONGEST: Final = 1000
+LONGEST: Final = 2_000
 """How many characters a condition may have."""
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "in"})

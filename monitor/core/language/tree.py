@@ -5,7 +5,7 @@ tree has no `not` in it, every name in it is known and every unit fits; what mak
 has nothing left to refuse.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from monitor.core.language.units import Unit
@@ -189,10 +189,15 @@ class Comparison:
     operator: str
     left: Value
     right: Value
-    columns: tuple[int, int]
-    """Where the left and the right side begin."""
+    columns: tuple[int, int] = field(compare=False)
+    """Where the left and the right side begin; no part of what it says."""
     unit: Unit
     """TEXT, DURATION, or NUMBER for everything that is a Decimal."""
+
+    @property
+    def column(self) -> int:
+        """Where it begins."""
+        return min(self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,8 @@ class Membership:
     operand: Value
     items: tuple[Decimal | int | str, ...]
     negated: bool
+    column: int = field(compare=False)
+    """Where it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,8 @@ class Matching:
     operand: Value
     pattern: str
     negated: bool
+    column: int = field(compare=False)
+    """Where it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +230,22 @@ class Joined:
     parts: tuple["Checked", ...]
 
 
-Checked = Comparison | Membership | Matching | Joined
+Leaf = Comparison | Membership | Matching
+Checked = Leaf | Joined
+
+
+def leaves(tree: Checked) -> list[Leaf]:
+    """List the comparisons, memberships and matches of a condition, from left to right."""
+    if isinstance(tree, Joined):
+        return [leaf for part in tree.parts for leaf in leaves(part)]
+    return [tree]
+
+
+def words_in(leaf: Leaf) -> tuple[str, ...]:
+    """Name the words that a comparison reads, with repetitions."""
+    if isinstance(leaf, Comparison):
+        return words_of(leaf.left) + words_of(leaf.right)
+    return words_of(leaf.operand)
 
 
 def words_of(value: Value) -> tuple[str, ...]:

@@ -5,7 +5,11 @@ The vocabulary itself is the table of `core/metrics.py`; the language is told it
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum, IntEnum
+from typing import Final
+
+ANYTHING: Final = (Decimal("-Infinity"), Decimal("Infinity"))
 
 
 class Unit(Enum):
@@ -37,6 +41,17 @@ class Scope(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """A function of what a metric was over a window of the past."""
+
+    function: str
+    """change, highest, lowest, average or drop."""
+    metric: str
+    span: int
+    """The window, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """One word of the vocabulary."""
 
@@ -45,6 +60,12 @@ class Word:
     scope: Scope
     known: frozenset[str] | None = None
     """The texts that this word can be (side: long, short); None where the list is open."""
+    reach: tuple[Decimal, Decimal] = ANYTHING
+    """Of a number: the least and the most that it can be, both included; durations in ms."""
+    absent_where: tuple[str, str] | None = None
+    """The word has no meaning where another word is this text: ("margin_type", "cross")."""
+    history: History | None = None
+    """What it looks back at; None for a metric as it is now."""
 
 
 Vocabulary = Mapping[str, Word]

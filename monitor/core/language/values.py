@@ -1,11 +1,12 @@
 """The written tree of a value -> the checked tree: names, units, arithmetic on literals."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final, NoReturn
 
-from monitor.core.language import hints, spans
+from monitor.core.language import hints, history, spans
+from monitor.core.language.faults import Faults
 from monitor.core.language.measures import (
     NOT_NUMERIC,
     Measure,
@@ -70,9 +71,11 @@ class Values:
     Args:
         text: The condition.
         vocabulary: The words there are.
+        faults: Where the faults of parts are noted while those beside them are checked.
     """
 
-    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+    def __init__(self, text: str, vocabulary: Vocabulary, faults: Faults) -> None:
+        self._faults = faults
         self._text = text
         self._vocabulary = vocabulary
         self.words: dict[str, Word] = {}
@@ -83,7 +86,7 @@ class Values:
         return self._text[node.place.column - 1 : node.place.end - 1]
 
     def check(self, node: Node, *, beside_text: bool = False) -> Measured:
-        """Check a value; raises ConditionError.
+        """Check a value; raises ConditionError, or NotedError where several parts are wrong.
 
         Args:
             node: As it is written.
@@ -135,17 +138,14 @@ class Values:
     # Arithmetic
 
     def _negative(self, node: Negative) -> Measured:
-        operand = self.check(node.operand)
-        self._numeric(operand)
+        operand = self._number(node.operand)
         if isinstance(operand.value, Constant) and isinstance(operand.value.value, Decimal):
             # Without arithmetic: a minus sign rounds nothing away.
             return Measured(Constant(operand.value.value.copy_negate()), operand.measure, node)
         return Measured(Minus(operand.value), operand.measure, node)
 
     def _binary(self, node: Binary) -> Measured:
-        left, right = self.check(node.left), self.check(node.right)
-        self._numeric(left)
-        self._numeric(right)
+        left, right = self._numbers(node.left, node.right)
         match node.operator:
             case "+" | "-":
                 measure = self.alike(left, right)
@@ -166,10 +166,13 @@ class Values:
 
     def _call(self, node: Call) -> Measured:
         if node.function not in hints.FUNCTIONS:
-            self._refuse_function(node)
-        arguments = [self.check(each) for each in node.arguments]
-        for each in arguments:
-            self._numeric(each)
+            unknown = partial(self._refuse_function, node)
+            self._faults.every(unknown, *(partial(self.check, each) for each in node.arguments))
+        if node.function in history.FUNCTIONS:
+            word = history.check(node, self._vocabulary)
+            self.words[word.name] = word
+            return Measured(Read(word.name, word.unit), word.unit, node)
+        arguments = self._numbers(*node.arguments)
         self._counted(node)
         first = arguments[0]
         for each in arguments[1:]:
@@ -178,6 +181,14 @@ class Values:
         applied = Applied(node.function, tuple(each.value for each in arguments))
         value = _folded(node.function, applied.arguments) or applied
         return Measured(value, first.measure, node)
+
+    def _numbers(self, *nodes: Node) -> list[Measured]:
+        return self._faults.every(*(partial(self._number, node) for node in nodes))
+
+    def _number(self, node: Node) -> Measured:
+        measured = self.check(node)
+        self._numeric(measured)
+        return measured
 
     def _counted(self, node: Call) -> None:
         count = len(node.arguments)
@@ -242,21 +253,11 @@ _QUOTIENTS: Final = "divide by a number, like by like, or money by a price or a 
 
 _PLAIN: Final = frozenset({Unit.PRICE, Unit.QUANTITY, Unit.MONEY})
 
-_FOLDERS: Final[dict[str, Callable[..., spans.Number]]] = {
-    "+": spans.add,
-    "-": spans.subtract,
-    "*": spans.multiply,
-    "/": spans.quotient,
-    "abs": spans.absolute,
-    "min": spans.least,
-    "max": spans.greatest,
-}
-
 
 def _folded(operation: str, values: tuple[Value, ...]) -> Constant | None:
     """Do arithmetic on literals now; None where words take part, or where it overflows."""
     constants = [each.value for each in values if isinstance(each, Constant)]
     if len(constants) < len(values):
         return None
-    result = _FOLDERS[operation](*constants)
+    result = spans.OPERATIONS[operation](*constants)
     return Constant(result) if isinstance(result, Decimal) else None

@@ -147,7 +147,12 @@ WRONG = [
     ),
     ("abss(roi) > 5%", 1, "no function is called `abss`", "did you mean `abs`?"),
     ("abs > 5%", 1, "`abs` is a function", "did you mean `abs(...)`?"),
-    ("foo(roi) > 5%", 1, "no function is called `foo`", "there are abs, min and max"),
+    (
+        "foo(roi) > 5%",
+        1,
+        "no function is called `foo`",
+        "there are abs, min, max, change, highest, lowest, average and drop",
+    ),
     ("symbol(roi) > 5%", 1, "`symbol` is a metric, not a function", "did you mean `symbol`?"),
     (
         'symbol.upper == "A"',
@@ -165,7 +170,7 @@ WRONG = [
         '__import__("os") == 5',
         1,
         "no function is called `__import__`",
-        "there are abs, min and max",
+        "there are abs, min, max, change, highest, lowest, average and drop",
     ),
     ("lambda: 5", 7, "`:` has no meaning in a condition", ""),
     ("abs(roi, roi) > 5%", 10, "abs takes one value, not 2", ""),
@@ -327,6 +332,77 @@ WRONG = [
     ),
     ("max(roi, mark_price) > 5%", 10, "roi is a ratio, mark_price is a price", ""),
     ("abs() > 5%", 1, "abs takes one value, not 0", ""),
+    (
+        "change(equity) > 5",
+        1,
+        "change takes a metric and a duration, not 1 value",
+        "as in change(mark_price, 5m)",
+    ),
+    (
+        "drop(equity, 1h, 2h) > 5%",
+        1,
+        "drop takes a metric and a duration, not 3 values",
+        "as in drop(equity, 1d)",
+    ),
+    (
+        "change(notional * 2, 5m) > 5",
+        8,
+        "change looks back at one metric, not at a computed value",
+        "as in change(mark_price, 5m)",
+    ),
+    (
+        "highest(lowest(roi, 5m), 5m) > 5%",
+        9,
+        "highest looks back at one metric, not at a computed value",
+        "as in highest(mark_price, 5m)",
+    ),
+    ("lowest(equty, 5m) > 5", 8, "no metric is called `equty`", "did you mean `equity`?"),
+    (
+        "lowest(side, 5m) > 5",
+        8,
+        "`side` is a text, which lowest does not look back at",
+        "as in lowest(mark_price, 5m)",
+    ),
+    (
+        "change(mark_age, 5m) > 5s",
+        8,
+        "`mark_age` is a duration, which change does not look back at",
+        "as in change(mark_price, 5m)",
+    ),
+    (
+        "drop(notional, 1h) > 5%",
+        6,
+        "drop is of a price, wallet_balance, equity or margin_balance",
+        "`notional` can be 0; use change(notional, 1h)",
+    ),
+    (
+        "change(equity, 5) > 5",
+        16,
+        "the window is a duration, written out",
+        "did you mean 5m?",
+    ),
+    (
+        "change(equity, mark_age) > 5",
+        16,
+        "the window is a duration, written out",
+        "as in change(mark_price, 5m)",
+    ),
+    ("drop(equity, 500ms) > 5%", 14, "a window is 1s to 7d long, not 500ms", "did you mean 1s?"),
+    ("drop(equity, 30d) > 5%", 14, "a window is 1s to 7d long, not 30d", "did you mean 7d?"),
+    (
+        "drop(equity, 1d) > 5",
+        20,
+        "drop(equity, 1d) is a ratio, 5 is a plain number",
+        "did you mean 5%?",
+    ),
+    (
+        "change(roi, 1h) > 5",
+        19,
+        "change(roi, 1h) is a ratio, 5 is a plain number",
+        "did you mean 5%?",
+    ),
+    ("higest(roi, 1h) > 5%", 1, "no function is called `higest`", "did you mean `highest`?"),
+    ("drop > 5%", 1, "`drop` is a function", "did you mean `drop(...)`?"),
     ("maxx(roi, 5%) > 5%", 1, "no function is called `maxx`", "did you mean `max`?"),
     ("roi { 5%", 5, "`{` has no meaning in a condition", "did you mean `(`?"),
     ("not roi", 5, "roi is a ratio, not a condition", "did you mean `roi < 5%`?"),
@@ -376,7 +452,7 @@ def test_wrong_condition(
     assert (error.column, error.problem, error.hint) == (column, problem, hint)
 
 
-LONG = "roi < 5% or " * 84
+LONG = "roi < 5% or " * 168
 
 
 @pytest.mark.parametrize(
@@ -384,8 +460,8 @@ LONG = "roi < 5% or " * 84
     [
         pytest.param(
             LONG,
-            1001,
-            "the condition is longer than 1000 characters",
+            2001,
+            "the condition is longer than 2000 characters",
             "split it into several rules",
             id="long",
         ),
@@ -465,3 +541,104 @@ def test_the_whole_text_of_an_error(vocabulary: Vocabulary) -> None:
 )
 def test_what_is_within_the_limits_compiles(vocabulary: Vocabulary, text: str) -> None:
     assert compile_condition(text, vocabulary).reads == ("roi",)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        pytest.param(
+            "margin_ration > 5 or roi < 5 and symbol == 5",
+            [
+                (1, "no metric is called `margin_ration`"),
+                (28, "roi is a ratio, 5 is a plain number"),
+                (44, "symbol is a text, 5 is a plain number"),
+            ],
+            id="each comparison",
+        ),
+        pytest.param(
+            "rio + margin_ration < 5 * equty",
+            [
+                (1, "no metric is called `rio`"),
+                (7, "no metric is called `margin_ration`"),
+                (27, "no metric is called `equty`"),
+            ],
+            id="each name of one comparison",
+        ),
+        pytest.param(
+            "5 < roi < marginratio < 5x",
+            [
+                (1, "roi is a ratio, 5 is a plain number"),
+                (11, "no metric is called `marginratio`"),
+            ],
+            id="pairs of a chain that can be judged",
+        ),
+        pytest.param(
+            "max(rio, abs(symbol), -side) > 5%",
+            [
+                (5, "no metric is called `rio`"),
+                (14, "symbol is a text, which takes no arithmetic"),
+                (24, "side is a text, which takes no arithmetic"),
+            ],
+            id="each argument",
+        ),
+        pytest.param(
+            "foo(rio) > 5%",
+            [(1, "no function is called `foo`"), (5, "no metric is called `rio`")],
+            id="a function and its argument",
+        ),
+        pytest.param(
+            'not (side in ["lng", 5, mark_price] or sid in ["a", rio])',
+            [
+                (15, 'side is never "lng"'),
+                (22, "side is a text, 5 is a plain number"),
+                (25, "side is a text, mark_price is a price"),
+                (40, "no metric is called `sid`"),
+                (53, "no metric is called `rio`"),
+            ],
+            id="each item of a list",
+        ),
+        pytest.param(
+            'roi < 5 or "A" or adl and roi ~ "x"',
+            [
+                (7, "roi is a ratio, 5 is a plain number"),
+                (12, '"A" is a text, not a condition'),
+                (19, "adl is a plain number, not a condition"),
+                (27, "roi is a ratio, not a text"),
+            ],
+            id="each part that is no condition",
+        ),
+        pytest.param(
+            "(mark_price * mark_price) + rio < equity * quantity",
+            [
+                (15, "mark_price is a price, mark_price is a price"),
+                (29, "no metric is called `rio`"),
+                (44, "equity is an amount of money, quantity is a quantity"),
+            ],
+            id="inside of arithmetic",
+        ),
+        pytest.param(
+            "rio < 5% and roi < 5 and",
+            [(25, "the condition ends after `and`")],
+            id="what is no condition at all is told alone",
+        ),
+    ],
+)
+def test_several_faults_are_told_at_once(
+    vocabulary: Vocabulary, text: str, faults: list[tuple[int, str]]
+) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text, vocabulary)
+
+    told = (caught.value, *caught.value.more)
+    assert [(fault.column, fault.problem) for fault in told] == faults
+    assert all(fault.more == () for fault in told[1:])
+
+
+def test_a_fault_does_not_follow_from_another(vocabulary: Vocabulary) -> None:
+    """The unit of what has no meaning is not known, so nothing is said of it."""
+    with pytest.raises(ConditionError) as caught:
+        compile_condition("(rio + 5) * equity < symbol", vocabulary)
+
+    assert [fault.problem for fault in (caught.value, *caught.value.more)] == [
+        "no metric is called `rio`"
+    ]

@@ -5,8 +5,11 @@ from decimal import Decimal, localcontext
 import pytest
 
 from monitor.core.language.compile import Threshold, compile_condition
+from monitor.core.language.history import duration
+from monitor.core.language.literals import read_number
 from monitor.core.language.truth import ABSENT, UNKNOWN, Interval, Truth, Value
-from monitor.core.language.units import Scope, Vocabulary
+from monitor.core.language.units import History, Scope, Unit, Vocabulary, Word
+from monitor.core.metrics import VOCABULARY as METRIC_VOCABULARY
 
 INFINITE = Decimal("Infinity")
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
@@ -60,6 +63,11 @@ GOOD = [
     "0.5s < data_age",
     "mark_price<mark_price",
     "-abs(-quantity) < -(5)",
+    "drop(equity, 1d) > 10%",
+    "change(mark_price,5m) < -500 and highest( roi , 1h30m )>5%",
+    "mark_price / average(mark_price, 5m) - 100% > 2%",
+    "lowest(leverage, 7d) < 2x or change(position_count, 1s) != 0",
+    "abs(change(quantity, 1m)) * mark_price > equity * 50%",
 ]
 
 
@@ -76,6 +84,12 @@ def test_it_compiles(vocabulary: Vocabulary, text: str) -> None:
         ("data_age > 5s and equity < 5", ("data_age", "equity"), Scope.POOL),
         ("data_age > 5s", ("data_age",), Scope.ACCOUNT),
         ('account == "main"', ("account",), Scope.ANY),
+        ("drop( equity,60m ) > 5%", ("drop(equity, 1h)",), Scope.POOL),
+        (
+            "change(roi, 90s) > change(roi, 1m30s) + roi",
+            ("change(roi, 1m30s)", "roi"),
+            Scope.POSITION,
+        ),
     ],
 )
 def test_what_it_reads(
@@ -401,3 +415,71 @@ def test_intervals_round_as_points_do(vocabulary: Vocabulary) -> None:
         condition = compile_condition("roi * adl > 5%", vocabulary)
         assert context.prec == 28
         assert condition.possible(between("1", "1"), between("1", "2")) is T
+
+
+# ---------------------------------------------------------------- functions of the past
+
+
+def test_a_function_of_the_past_is_a_word_of_its_own(vocabulary: Vocabulary) -> None:
+    text = "drop(equity, 1d) > 10% and change(mark_price, 5m) < -500"
+    condition = compile_condition(text, vocabulary, hysteresis=D("0.5"))
+    assert condition.words == (
+        Word(
+            "drop(equity, 1d)",
+            Unit.RATIO,
+            Scope.POOL,
+            reach=(D(0), INFINITE),
+            history=History("drop", "equity", 86_400_000),
+        ),
+        Word(
+            "change(mark_price, 5m)",
+            Unit.PRICE,
+            Scope.POSITION,
+            history=History("change", "mark_price", 300_000),
+        ),
+    )
+    assert condition.exact(D("0.051"), D("-251"))
+    assert not condition.exact(D("0.05"), D("-251"))
+    assert condition.possible(UNKNOWN, D("-251")) is U
+    assert condition.possible(UNKNOWN, D("-250")) is F
+    assert condition.thresholds == (
+        Threshold(20, ">", D("0.1")),
+        Threshold(53, "<", D("-500")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reach"),
+    [
+        ("highest(leverage, 1h) > 1x", (D(1), INFINITE)),
+        ("lowest(leverage, 1h) > 1x", (D(1), INFINITE)),
+        ("average(leverage, 1h) > 1x", (D(1), INFINITE)),
+        ("change(leverage, 1h) > 1x", (-INFINITE, INFINITE)),
+        ("change(adl, 1h) > 1", (D(-4), D(4))),
+        ("drop(mark_price, 1h) > 1%", (D(0), D(1))),
+        ("drop(equity, 1h) > 1%", (D(0), INFINITE)),
+    ],
+)
+def test_how_far_a_function_of_the_past_reaches(text: str, reach: tuple[Decimal, Decimal]) -> None:
+    (word,) = compile_condition(text, METRIC_VOCABULARY).words
+    assert word.reach == reach
+
+
+def test_no_position_of_a_kind_has_a_past_either() -> None:
+    (word,) = compile_condition("change(isolated_margin, 1h) > 1", METRIC_VOCABULARY).words
+    assert word.absent_where == ("margin_type", "cross")
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (1, "1ms"),
+        (1_000, "1s"),
+        (5_400_000, "1h30m"),
+        (86_400_000, "1d"),
+        (90_061_001, "1d1h1m1s1ms"),
+    ],
+)
+def test_a_window_is_written_in_one_way(milliseconds: int, text: str) -> None:
+    assert duration(milliseconds) == text
+    assert read_number(text) == (milliseconds, Unit.DURATION)

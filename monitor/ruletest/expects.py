@@ -1,0 +1,391 @@
+"""`[[test.expect]]`: a notice and its instant, and which rule and what it has to be of.
+
+What could be meant by an expectation is every notice that the rules of the test could ever send on
+what the test is about. It has to be exactly one; one that could never come is refused too, since a
+test that waits for it says nothing about the rule.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from monitor.core.language.units import Scope
+from monitor.core.rules import HAPPENINGS, SEVERITIES, Rule, Severity
+from monitor.rulefile.table import TableReader
+from monitor.ruletest.judgeable import could_be_true, missing
+from monitor.ruletest.model import Case, Expected, Subject
+from monitor.toml_positions import Trail
+from monitor.toml_positions.page import Page
+from monitor.toml_positions.values import Wrong, listed, meant, shown
+
+KEYS = (
+    "at",
+    "kind",
+    "severity",
+    "rule",
+    "id",
+    "account",
+    "reason",
+    "happening",
+    "count",
+    "message",
+)
+KINDS = ("fired", "escalated", "eased", "resolved", "reminder", "happened")
+REASONS = ("recovered", "position_closed", "pool_gone")
+"""Those that can come about in a test."""
+_LIVE_ONLY = ("expired", "rule_changed", "rule_removed", "no_longer_applies", "account_removed")
+
+
+class Possible(NamedTuple):
+    """A notice that could come."""
+
+    rule: str
+    id: str
+    account: str
+    happening: str | None = None
+
+
+def possible(case: Case, kind: str, severity: Severity, at: int) -> list[Possible]:
+    """List what could be meant by a kind and a severity at an instant."""
+    found: dict[Possible, None] = {}
+    for rule in case.rules:
+        if kind == "happened":
+            if rule.on and rule.severity is severity:
+                found.update(dict.fromkeys(_happenings(case, rule, at)))
+        elif severity in _severities(rule, kind):
+            for subject in case.of(rule.scope):
+                if applies(rule, subject) and could_be_true(case, rule, severity, subject):
+                    found[Possible(rule.name, subject.id, subject.account)] = None
+    return list(found)
+
+
+def applies(rule: Rule, subject: Subject) -> bool:
+    """Tell whether a rule's globs take a subject."""
+    if not rule.accounts.match(subject.account):
+        return False
+    return not subject.symbol or rule.symbols.match(subject.symbol)
+
+
+def _severities(rule: Rule, kind: str) -> list[Severity]:
+    levels = [level.severity for level in rule.levels]
+    match kind:
+        case "escalated":
+            return levels[1:]
+        case "eased":
+            return levels[:-1]
+        case "reminder":
+            return levels if rule.repeat is not None else []
+        case _:
+            return levels
+
+
+def _happenings(case: Case, rule: Rule, at: int) -> list[Possible]:
+    told = [each for each in case.happenings if each.happening.kind in rule.on]
+    # At once, or summed up later: of those that are told at this very instant, only these.
+    told = [each for each in told if each.at == at] or [each for each in told if each.at < at]
+    found = []
+    for each in told:
+        target = each.happening.target
+        if target.account and not rule.accounts.match(target.account):
+            continue
+        if target.symbol and not rule.symbols.match(target.symbol):
+            continue
+        names = (subject.id for subject in case.subjects if subject.is_target(target))
+        name = next(names, target.symbol or target.asset)
+        found.append(Possible(rule.name, name, target.account, each.happening.kind))
+    for subject in case.of(Scope.POSITION):
+        matched = applies(rule, subject)
+        for kind, steps in (
+            ("position_opened", opens(subject)),
+            ("position_closed", ends(subject)),
+        ):
+            near = [step for step in steps if step * case.every <= at]
+            if kind in rule.on and matched and near:
+                found.append(Possible(rule.name, subject.id, subject.account, kind))
+    return found
+
+
+def _sign(subject: Subject, step: int) -> int:
+    cell = subject.at("quantity", step)
+    if cell is None or cell.figure is None:
+        return 1
+    text = str(cell.figure)
+    return 0 if not cell.figure else -1 if text.startswith("-") else 1
+
+
+def ends(subject: Subject) -> list[int]:
+    """List the steps at which a position closes or turns round."""
+    steps = range(1, len(subject.tracks.get("quantity", ())))
+    return [step for step in steps if _sign(subject, step - 1) not in {0, _sign(subject, step)}]
+
+
+def opens(subject: Subject) -> list[int]:
+    """List the steps at which a position opens or turns round."""
+    steps = range(1, len(subject.tracks.get("quantity", ())))
+    return [step for step in steps if _sign(subject, step) not in {0, _sign(subject, step - 1)}]
+
+
+class ExpectReader(TableReader):
+    """Reads one `[[test.expect]]`.
+
+    Args:
+        page: The file.
+        trail: The way to the table.
+        table: What tomli made of it.
+        label: What a fault calls the table.
+        case: The test without its expectations; None where its own faults leave that open.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        trail: Trail,
+        table: Mapping[str, object],
+        label: str,
+        case: Case | None,
+    ) -> None:
+        super().__init__(page, trail, table, label)
+        self._case = case
+
+    def read(self) -> Expected | None:
+        """Read all of it; None where `faults` says why not."""
+        for key in self.table:
+            if key not in KEYS:
+                self.key(key, what=f"there is no key called `{key}`", hint=meant(key, KEYS))
+        for key, hint in (
+            ("at", 'write at = "15s"'),
+            ("kind", f"write {listed(shown(kind) for kind in KINDS)}"),
+            ("severity", 'write "info", "warning" or "critical"'),
+        ):
+            if key not in self.table and not self._misspelt(key):
+                self.header(f"`{key}` is missing", hint)
+        at = self.duration("at", 0)
+        kind = self._word("kind", KINDS)
+        severity = self._word("severity", SEVERITIES)
+        expected = Expected(
+            self.line,
+            at,
+            kind or "",
+            SEVERITIES.get(severity or "", Severity.NONE),
+            self._text("rule"),
+            self._text("id"),
+            self._text("account"),
+            self._reason(kind),
+            self._happening(kind),
+            self._count(kind),
+            self._text("message"),
+        )
+        if not self.faults and self._case is not None:
+            self._judge(expected, self._case)
+        return None if self.faults else expected
+
+    # Keys ------------------------------------------------------------------------------------
+
+    def _misspelt(self, key: str) -> bool:
+        return any(each not in KEYS and f"`{key}`" in meant(each, KEYS) for each in self.table)
+
+    def _text(self, key: str) -> str | None:
+        value = self.table.get(key)
+        if value is None or (isinstance(value, str) and value):
+            return value
+        self.value(key, wrong=Wrong(f"{shown(value)} is not a text", "write it in quotes"))
+        return None
+
+    def _word(self, key: str, known: Iterable[str]) -> str | None:
+        value = self._text(key)
+        known = list(known)
+        if value is None or value in known:
+            return value
+        hint = meant(value, known) or f"write {listed(shown(each) for each in known)}"
+        self.value(key, wrong=Wrong(f"there is no {key} {shown(value)}", hint))
+        return None
+
+    def _reason(self, kind: str | None) -> str | None:
+        value = self._text("reason")
+        if value is None:
+            return None
+        if value in _LIVE_ONLY:
+            wrong = Wrong(
+                f"{shown(value)} cannot come about in a test", f"here it is {listed(REASONS)}"
+            )
+            self.value("reason", wrong=wrong)
+        elif value not in REASONS:
+            hint = meant(value, REASONS) or f"write {listed(shown(each) for each in REASONS)}"
+            self.value("reason", wrong=Wrong(f"there is no reason {shown(value)}", hint))
+        elif kind is not None and kind not in {"eased", "resolved"}:
+            what = f"what {kind} has no `reason`; only eased and resolved have"
+            self.key("reason", what=what, hint="leave it out")
+        return value
+
+    def _happening(self, kind: str | None) -> str | None:
+        value = self._word("happening", HAPPENINGS)
+        if value is not None and kind not in {None, "happened"}:
+            what = '`happening` goes with kind = "happened"'
+            self.key("happening", what=what, hint="leave it out")
+        return value
+
+    def _count(self, kind: str | None) -> int | None:
+        value = self.table.get("count")
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            wrong = Wrong(f"{shown(value)} is no count", "write a whole number from 1")
+            self.value("count", wrong=wrong)
+            return None
+        if kind not in {None, "happened"}:
+            self.key("count", what='`count` goes with kind = "happened"', hint="leave it out")
+        return value
+
+    # What could be meant ---------------------------------------------------------------------
+
+    def _judge(self, expected: Expected, case: Case) -> None:
+        if expected.at > case.end:
+            wrong = Wrong(
+                f"the test ends before that, at {duration(case.end)}",
+                f'add until = "{self.table["at"]}", or more values to a series',
+            )
+            self.value("at", wrong=wrong)
+        elif self._names_exist(expected, case):
+            could = possible(case, expected.kind, expected.severity, expected.at)
+            left = [each for each in could if _fits(each, expected)]
+            if not left:
+                self._never(expected, case, could)
+            else:
+                self._ambiguous(expected, case, left)
+
+    def _names_exist(self, expected: Expected, case: Case) -> bool:
+        ids = {subject.id for subject in case.subjects if subject.scope is not Scope.ACCOUNT}
+        for told in case.happenings:
+            target = told.happening.target
+            ids |= {target.symbol or target.asset} - {""}
+        rules = [rule.name for rule in case.rules]
+        for key, value, known in (
+            ("rule", expected.rule, rules),
+            ("id", expected.id, sorted(ids)),
+            ("account", expected.account, list(case.accounts)),
+        ):
+            if value is not None and value not in known:
+                what = {
+                    "rule": f"no rule of this test is called {shown(value)}",
+                    "id": f"nothing of this test is called {shown(value)}",
+                    "account": f"no account of this test is called {shown(value)}",
+                }[key]
+                verb = "there is" if len(known) == 1 else "there are"
+                there_are = f"{verb} {listed(known)}" if known else ""
+                self.value(key, wrong=Wrong(what, meant(value, known) or there_are))
+                return False
+        return True
+
+    def _never(self, expected: Expected, case: Case, could: Sequence[Possible]) -> None:
+        """Say why such a notice can never come."""
+        kind, word = expected.kind, expected.severity.word
+        rules = [rule for rule in case.rules if expected.rule in {None, rule.name}]
+        if kind == "happened":
+            self._never_happens(expected, rules)
+            return
+        with_levels = [rule for rule in rules if rule.levels]
+        if not with_levels:
+            wrong = Wrong("it is about happenings, which have no levels", 'write "happened"')
+            self.value("kind", wrong=wrong)
+        elif not any(expected.severity in _severities(rule, "fired") for rule in with_levels):
+            levels = {level.severity.word: None for rule in with_levels for level in rule.levels}
+            who = f'rule "{expected.rule}" has no' if expected.rule else "no rule here has a"
+            wrong = Wrong(f"{who} level `{word}`", f"there is {listed(levels)}")
+            self.value("severity", wrong=wrong)
+        elif not any(expected.severity in _severities(rule, kind) for rule in with_levels):
+            self.value("kind", wrong=Wrong(_IMPOSSIBLE[kind].format(word)))
+        elif unknown := _unknown(case, with_levels, expected):
+            wrong = Wrong("it can never be true here", f"nothing gives {listed(unknown)}")
+            self.value("kind", wrong=wrong)
+        else:
+            key = next((key for key in ("id", "account") if key in self.table), "kind")
+            names = listed({each.id: None for each in could}) if could else ""
+            hint = f"it is about {names}" if names else "see its `symbols` and `accounts`"
+            wrong = Wrong("the rule does not apply to it in this test", hint)
+            self.value(key, wrong=wrong)
+
+    def _never_happens(self, expected: Expected, rules: Sequence[Rule]) -> None:
+        about = [rule for rule in rules if rule.on]
+        if not about:
+            who = f'rule "{expected.rule}" is' if expected.rule else "all rules here are"
+            wrong = Wrong(f"{who} about conditions, of which nothing `happened`")
+            self.value("kind", wrong=wrong)
+        elif not any(rule.severity is expected.severity for rule in about):
+            have = listed({rule.severity.word: None for rule in about})
+            wrong = Wrong(f"what happens here is {have}, never {expected.severity.word}")
+            self.value("severity", wrong=wrong)
+        else:
+            wrong = Wrong(
+                "nothing has happened by then that it is about", "add a [[test.happening]]"
+            )
+            self.value("kind", wrong=wrong)
+
+    def _ambiguous(self, expected: Expected, case: Case, left: Sequence[Possible]) -> None:
+        """Ask for what tells several possible notices apart."""
+        first = left[0]
+        scopes = {rule.name: rule.scope for rule in case.rules}
+        if any(each.rule != first.rule for each in left):
+            self._ask("rule", dict.fromkeys(each.rule for each in left))
+        elif any((each.id, each.account) != (first.id, first.account) for each in left):
+            of_account = scopes[first.rule] is Scope.ACCOUNT or not first.id
+            key = "account" if of_account else "id"
+            names = (each.account if of_account else each.id for each in left)
+            self._ask(key, dict.fromkeys(names))
+        elif any(each.happening != first.happening for each in left):
+            self._ask("happening", dict.fromkeys(str(each.happening) for each in left))
+        elif expected.kind == "resolved" and expected.reason is None:
+            subject = next(
+                (each for each in case.of(scopes[first.rule]) if each.id == first.id), None
+            )
+            closes = subject is not None and subject.scope is Scope.POSITION
+            if closes and subject is not None:
+                instants = [step * case.every for step in ends(subject)]
+                if expected.at in instants:
+                    self._ask("reason", ("recovered", "position_closed"))
+
+    def _ask(self, key: str, names: Iterable[str]) -> None:
+        names = list(names)
+        what = f"more than one {_NOUNS.get(key, key)} could be meant, so `{key}` is missing"
+        self.header(what, f"add {key} = {listed(shown(name) for name in names)}")
+
+
+_NOUNS = {"id": "target"}
+_IMPOSSIBLE = {
+    "escalated": "nothing escalates to `{}`: it is the lowest level",
+    "eased": "nothing eases to `{}`: it is the highest level",
+    "reminder": 'nothing of `{}` is reminded of: repeat = "never"',
+}
+
+
+def _fits(each: Possible, expected: Expected) -> bool:
+    return (
+        expected.rule in {None, each.rule}
+        and expected.id in {None, each.id}
+        and expected.account in {None, each.account}
+        and expected.happening in {None, each.happening}
+    )
+
+
+def _unknown(case: Case, rules: Sequence[Rule], expected: Expected) -> list[str]:
+    """List what is not given of what the expected rules would have to know."""
+    found: dict[str, None] = {}
+    for rule in rules:
+        for subject in case.of(rule.scope):
+            meant_id = expected.id in {None, subject.id}
+            if applies(rule, subject) and meant_id:
+                found.update(dict.fromkeys(missing(case, rule, subject)))
+    return list(found)
+
+
+def duration(value: int) -> str:
+    """Write milliseconds as files do: 100s, 1h30m; up to ten minutes in seconds."""
+    if value % 1000:
+        return f"{value / 1000:.10g}s"
+    seconds = value // 1000
+    if seconds <= 600:
+        return f"{seconds}s"
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts)
