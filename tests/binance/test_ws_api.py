@@ -238,6 +238,7 @@ class Wire:
 
 
 async def _no_rest() -> int:
+    await trio.lowlevel.checkpoint()
     raise ConnectionLost("main REST: refused")
 
 
@@ -494,6 +495,8 @@ async def test_where_time_is_refused_the_clock_is_asked_for_over_rest_ever_after
     offsets = iter([40_000, 40_001])
 
     async def over_rest() -> int:
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
         return next(offsets)
 
     async with api(over_rest=over_rest) as (socket, wire):

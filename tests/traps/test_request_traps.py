@@ -100,7 +100,7 @@ async def test_trap_11_17_a_key_older_than_the_futures_account(
     (said,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
     assert said == (
         "main API: userDataStream.start: the exchange refused with -2015 (status 401): Invalid "
-        "API-key, IP, or permissions for action.. Check that the key exists on this `network` "
+        "API-key, IP, or permissions for action. Check that the key exists on this `network` "
         "(testnet and mainnet have keys of their own), that it may read, and that this machine's "
         "address is on its list. A key made before the futures account was opened does not work: "
         "make a new one."
