@@ -31,10 +31,6 @@ LATE_CLOCK = 500
 """Milliseconds between the exchange's clock and ours from which it is worth a warning."""
 _PATIENCE = 3.0
 _EVERY = 5.0
-_CONTRADICTS = (
-    "what the exchange answered does not fit together, or is of portfolio margin, which is not "
-    "known here. Try again; if it stays so, `marginwatch check --online` may say more."
-)
 
 
 # ---------------------------------------------------------------- check --online
@@ -95,23 +91,38 @@ async def check_accounts(
     first = {account.endpoints.streams: account for account in reversed(config.accounts)}
 
     async def check(account: Account) -> None:
-        glance = Glance(
-            name=account.name,
-            signer=signer_of(**account.signing_keys()),
-            ws_api=account.endpoints.ws_api,
-            streams=account.endpoints.streams,
-            rest=account.endpoints.rest,
-            sapi=account.endpoints.sapi,
-            dial=dial,
-            now=now,
-            budget=budget,
-            market=first[account.endpoints.streams] is account,
-        )
+        market = first[account.endpoints.streams] is account
+        glance = _glance(account, dial, now, budget, market=market)
         found[account.name] = _checked(account, await glance.look(), config, now())
 
     await _each_account(config, found, check, tell)
     weight = Weight(budget.used_weight, budget.weight_limit)
     return [found[account.name] for account in config.accounts], weight
+
+
+def _glance(
+    account: Account,
+    dial: Dial,
+    now: Callable[[], Now],
+    budget: Budget,
+    *,
+    stream: bool = True,
+    market: bool = False,
+) -> Glance:
+    """Prepare the look at an account; `stream` and `market` say which sockets are tried too."""
+    return Glance(
+        name=account.name,
+        signer=signer_of(**account.signing_keys()),
+        ws_api=account.endpoints.ws_api,
+        streams=account.endpoints.streams,
+        rest=account.endpoints.rest,
+        sapi=account.endpoints.sapi,
+        dial=dial,
+        now=now,
+        budget=budget,
+        stream=stream,
+        market=market,
+    )
 
 
 async def _each_account(
@@ -140,6 +151,20 @@ async def _tell_who_is_missing(
         await trio.sleep(_EVERY)
 
 
+def _disbelief(believed: Believed) -> str:
+    """Say why a poll that was answered in full is not believed, and what to do."""
+    if believed.contradiction:
+        return (
+            f"{believed.name}: the exchange's answers contradict each other about what is held: "
+            f"{believed.contradiction}. Ask again in a moment."
+        )
+    return (
+        f"{believed.name}: what the exchange answered is not how an account of this kind looks: "
+        "maintenance margin above the margin balance and no liquidation price. If it is in "
+        "portfolio margin, it cannot be watched here; otherwise ask again in a moment."
+    )
+
+
 def _checked(account: Account, seen: Seen, config: Config, now: Now) -> Checked:
     """Put what was seen into words and numbers."""
     faults = [with_advice(fault) for fault in seen.faults]
@@ -151,11 +176,8 @@ def _checked(account: Account, seen: Seen, config: Config, now: Now) -> Checked:
         engine = Engine([], [], names, now=now, stale_after=config.stale_after)
         engine.on(seen.poll, now)
         believed = engine.portfolio.accounts[account.name]
-        if believed.contradiction:
-            faults.append(
-                f"{account.name}: the exchange's answers contradict each other about what is held: "
-                f"{believed.contradiction}. Ask again in a moment."
-            )
+        if believed.contradiction or not (faults or believed.first_poll_done):
+            faults.append(_disbelief(believed))
         else:
             said = held(believed, now)
             count, close = len(believed.holdings), nearest(believed, now)
@@ -251,19 +273,7 @@ async def read_accounts(
         )
 
     async def read(account: Account) -> None:
-        glance = Glance(
-            name=account.name,
-            signer=signer_of(**account.signing_keys()),
-            ws_api=account.endpoints.ws_api,
-            streams=account.endpoints.streams,
-            rest=account.endpoints.rest,
-            sapi=account.endpoints.sapi,
-            dial=dial,
-            now=now,
-            budget=budget,
-            stream=False,
-        )
-        seen = await glance.look()
+        seen = await _glance(account, dial, now, budget, stream=False).look()
         reference = Reference()
         if seen.poll is not None and (symbols := _symbols(seen.poll)):
             rest = rest_of(account, seen.offset)
@@ -307,8 +317,8 @@ def _looked(account: Account, seen: Seen, reference: Reference, config: Config, 
         engine.on(seen.poll, now)
         believed = engine.portfolio.accounts[account.name]
         if not believed.first_poll_done:
+            faults.append(_disbelief(believed))
             believed = None
-            faults.append(f"{account.name}: {_CONTRADICTS}")
     missing = tuple(reference.missing)
     return Looked(account.name, account.network, believed, now, tuple(faults), missing)
 

@@ -323,9 +323,9 @@ def test_what_does_not_fit_together_is_not_computed_with() -> None:
     assert looked.account is None
     assert looked.faults == (
         (
-            "main: what the exchange answered does not fit together, or is of portfolio margin, "
-            "which is not known here. Try again; if it stays so, `marginwatch check --online` may "
-            "say more."
+            "main: what the exchange answered is not how an account of this kind looks: "
+            "maintenance margin above the margin balance and no liquidation price. If it is in "
+            "portfolio margin, it cannot be watched here; otherwise ask again in a moment."
         ),
     )
 

@@ -221,9 +221,12 @@ class Service:
         """Watch an account; a bug in its part ends neither the others nor the process."""
         crashes = 0
         while True:
+            begun = trio.current_time()
             try:
                 await account.run()
             except Exception:
+                if trio.current_time() - begun > RESTART_AFTER:
+                    crashes = 0  # it watched for a while: another bug, or a rare one
                 pause = min(RESTART_AFTER, 2.0**crashes)
                 crashes += 1
                 self.log.exception(
