@@ -106,6 +106,11 @@ class Notifier:
     def __repr__(self) -> str:
         return f"<Notifier {self.name}>"
 
+    @property
+    def room(self) -> int:
+        """How many characters title and text of a message may have together."""
+        return 2000 if self._apprise is None else int(self._apprise[0].body_maxlen)
+
     async def load(self) -> None:
         """Make the service object; in a thread, since the first one costs half a second.
 
@@ -167,6 +172,13 @@ class Notifier:
         for part in sorted(_secrets(self._url), key=len, reverse=True):
             text = text.replace(part, "***")
         return " ".join(text.split())[:200]  # a service's answer can be a page of HTML
+
+
+def on_console(message: Message) -> str:
+    """Write a message for a terminal: its title, and its text indented by two."""
+    if not message.title:
+        return message.body
+    return "\n".join([message.title, *(f"  {line}".rstrip() for line in message.body.splitlines())])
 
 
 def check_url(url: str) -> str | None:
@@ -278,10 +290,8 @@ class _ConsoleLines:
         if self.console is None:
             self.logger.warning("no console is at hand")
             return False
-        if title:
-            body = "\n".join([title, *(f"  {line}".rstrip() for line in body.splitlines())])
         try:
-            self.console.write(f"{body}\n")
+            self.console.write(f"{on_console(Message(title, body))}\n")
         except (OSError, ValueError):  # ValueError: the file was closed
             self.logger.warning("nobody reads this console any more")
             return False

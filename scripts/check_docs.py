@@ -30,7 +30,7 @@ from pydantic.fields import FieldInfo
 from monitor.cli import main as command_line
 from monitor.config import load_config
 from monitor.config import models as config_models
-from monitor.config.kinds import LEAST_SHARE, MOST_SHARE
+from monitor.config.kinds import LEAST_SHARE, MOST_PER_MINUTE, MOST_SHARE
 from monitor.core.freshness import Rest
 from monitor.core.language.units import ANYTHING, Scope
 from monitor.core.lints import CODES
@@ -73,12 +73,14 @@ CONFIG_WORDS = {
     "`*.test.toml` is left out.",
     "Config.data_dir": "Where the store, the lock and unreadable frames are kept; made with mode "
     "0700, relative to this file. One process per folder.",
-    "Config.timezone": "Of the times in messages. The log and JSON are in UTC.",
+    "Config.timezone": "Of the times in messages and of quiet hours. The log and JSON are in UTC.",
     "Config.poll_interval": "How often each account is asked for everything it holds.",
     "Config.stale_after": "Numbers older than this are aged: they may raise an alarm and never end "
     "one, and the account counts as blind. At least twice `poll_interval`.",
     "Config.repeat": "Time between reminders of a firing alert, for rules that do not say.",
     "Config.give_up_after": "A message that its channel did not take for so long is given up.",
+    "Config.keep_history": "How long notices, and what became of them, are kept. What a channel has "
+    "yet to hear is kept whatever its age.",
     "Config.max_weight_share": "How much of the request limit that the exchange grants to this "
     "machine's address our own requests may use; polls become rarer before they exceed it. All "
     "programs behind the address share the limit.",
@@ -108,6 +110,13 @@ CONFIG_WORDS = {
     "makes everything due at once.",
     "Channel.send_resolved": "Whether the end of an alert is told.",
     "Channel.send_reminders": "Whether reminders are told.",
+    "Channel.quiet_hours": "Hours of each day in which only criticals are sent, and what follows "
+    "about alerts that this channel was told as critical. The rest waits, and is due when they "
+    "end. An inline table, see below.",
+    "Channel.max_per_minute": "Messages in a minute; what is more waits and goes together. "
+    "Messages with a critical do not wait.",
+    "QuietHours.begin": "When they begin, by the clocks of `timezone`.",
+    "QuietHours.end": "When they end; where that is not later, it is that of the next day.",
     "Log.level": "The least that is logged, on stderr.",
     "Log.format": "Lines to read, or one JSON object a line: `at`, `level`, `logger`, `text`.",
 }
@@ -122,6 +131,8 @@ COMPUTED_DEFAULTS = {
     "Endpoints.streams": "the network's",
     "Endpoints.rest": "the network's",
     "Endpoints.sapi": "the network's",
+    "Channel.quiet_hours": "none",
+    "Channel.max_per_minute": "`20`",
 }
 RULE_WORDS = {
     "name": "Unique over all files; letters, digits, dashes. `marginwatch` is reserved.",
@@ -512,6 +523,7 @@ def config_keys() -> str:
             "What is left out is the network's.",
         ),
         ("`[[channel]]`", config_models.Channel, "At least one, except for `run --dry-run`."),
+        ("`quiet_hours` of a channel", config_models.QuietHours, ""),
         ("`[log]`", config_models.Log, ""),
     ]
     skipped = {"accounts", "channels", "log"}  # tables of their own
@@ -522,7 +534,9 @@ def config_keys() -> str:
             if model is config_models.Config and name in skipped:
                 continue
             kind, default = _config_kind(field), _config_default(model, name, field)
-            rows.append([f"`{name}`", kind, default, _own_words(model, name, CONFIG_WORDS)])
+            rows.append(
+                [f"`{field.alias or name}`", kind, default, _own_words(model, name, CONFIG_WORDS)]
+            )
         table = _table(["key", "value", "default", "meaning"], rows)
         parts.append("\n\n".join(filter(None, [f"## {title}", note, table])))
     rows = [
@@ -547,6 +561,8 @@ _CONFIG_KINDS = {
     "_secret_text": "text; a secret",
     "_share": f"percentage, {LEAST_SHARE:.0%} to {MOST_SHARE:.0%}",
     "_channel_url": "URL; a secret",
+    "_time_of_day": 'time of day, such as `"23:00"`',
+    "_count": f"whole number, 1 to {MOST_PER_MINUTE}",
 }
 
 
@@ -566,7 +582,8 @@ def _config_kind(field: FieldInfo) -> str:
             return _CONFIG_KINDS[check.__name__]
     if field.annotation is bool:
         return "`true`, `false`"
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+    inner = [field.annotation, *get_args(field.annotation)]
+    if any(isinstance(each, type) and issubclass(each, BaseModel) for each in inner):
         return "table"
     raise _LeftOutError(f"scripts/check_docs.py: no words for the kind {field!r}")
 

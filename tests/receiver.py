@@ -5,6 +5,7 @@ time. One test in test_notify.py holds them to the same answers.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import trio
 
+from monitor.core.digest import Tried
 from monitor.core.message import Message
 from monitor.core.notices import Notice, Target
 from monitor.core.rules import Severity
@@ -157,23 +159,48 @@ class FakeService:
         self.takes = takes
         self.retry_after: float | None = None
         self.attempts: list[Attempt] = []
+        self.messages: list[tuple[float, str, list[int]]] = []
+        """When, to which channel, and the numbers in it."""
         self.arrived: list[Attempt] = []
 
     async def send(self, channel: str, message: Message) -> Sent:
-        number, attempt = (int(word) for word in message.title.split())
-        made = Attempt(round(trio.current_time(), 3), channel, number, attempt)
-        self.attempts.append(made)
+        at = round(trio.current_time(), 3)
+        made = [Attempt(at, channel, *numbers) for numbers in read(message)]
+        self.attempts += made
+        self.messages.append((at, channel, [attempt.number for attempt in made]))
         script = self.script.get(channel)
         behaviour = script.pop(0) if script else "ok"
-        if number in self.refuses:
+        if self.refuses & {attempt.number for attempt in made}:
             behaviour = "500"
         await trio.sleep(self.DEADLINE if behaviour in {"hang", "drip"} else self.takes)
         if behaviour == "ok":
-            self.arrived.append(made)
+            self.arrived += made
         status: Any = BEHAVIOURS[behaviour]
         return Sent(status, "" if status == "sent" else behaviour, self.retry_after)
 
 
-def compose(notice: Notice, attempt: int) -> Message:
-    """Make a message that `FakeService` can read."""
-    return Message(f"{notice.number} {attempt}", f"{notice.rule}")
+def compose(tried: Sequence[Tried], channel: str) -> Message:
+    """Make a message that `read` can read."""
+    numbers = (f"{each.notice.number} {each.attempt}" for each in tried)
+    return Message(", ".join(numbers), f"to {channel}")
+
+
+def read(message: Message) -> list[tuple[int, int]]:
+    """List the numbers of a message that `compose` made, each with its attempt."""
+    parts = [part.split() for part in message.title.split(", ")]
+    return [(int(number), int(attempt)) for number, attempt in parts]
+
+
+_FOOTER = re.compile(r"^#(\d+) · (?:.* · )?\(attempt (\d+)\)$")
+_NAMED = re.compile(r"#(\d+)(?: \(attempt (\d+)\))?")
+
+
+def numbers_in(body: str) -> list[tuple[int, int]]:
+    """List the notices of a message's text, each with its attempt; none is marked: the first.
+
+    A message of one notice has the mark at the end of its last line, a digest behind each number.
+    """
+    footer = _FOOTER.match(body.rpartition("\n")[2])
+    if footer is not None:
+        return [(int(footer[1]), int(footer[2]))]
+    return [(int(number), int(attempt or 1)) for number, attempt in _NAMED.findall(body)]

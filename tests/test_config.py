@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from datetime import time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -89,21 +90,31 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
         Globs(),
     )
     assert (channel.group_wait, channel.send_resolved, channel.send_reminders) == (2000, True, True)
+    assert (channel.quiet_hours, channel.max_per_minute) == (None, 20)
+    assert config.keep_history == 90 * 86_400_000
 
 
 def test_a_long_configuration_says_all_of_it() -> None:
     config = load(
         'rules = ["a.toml"]\ndata_dir = "state"\ntimezone = "Asia/Tokyo"\npoll_interval = "5s"\n'
-        'stale_after = "20s"\nrepeat = "never"\ngive_up_after = "1d"\nmax_weight_share = "12.5%"\n'
+        'stale_after = "20s"\nrepeat = "never"\ngive_up_after = "1d"\nkeep_history = "30d"\n'
+        'max_weight_share = "12.5%"\n'
         f'{ACCOUNT}network = "testnet"\nvenue = "binance-usdm"\n'
         f'{CHANNEL}min_severity = "critical"\naccounts = ["m*"]\nrules = ["!x"]\n'
-        'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\n'
+        'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\nmax_per_minute = 600\n'
+        'quiet_hours = { from = "22:30", to = "06:05" }\n'
         '[log]\nlevel = "debug"\nformat = "json"\n'
     )
     assert config.data_dir == Path.cwd() / "state"
     assert config.timezone == ZoneInfo("Asia/Tokyo")
     assert (config.repeat, config.poll_interval) == (None, 5000)
     assert config.max_weight_share == 0.125
+    assert config.keep_history == 30 * 86_400_000
+    (channel,) = config.channels
+    assert channel.max_per_minute == 600
+    quiet = channel.quiet_hours
+    assert quiet is not None
+    assert (quiet.begin, quiet.end) == (time(22, 30), time(6, 5))
     assert config.accounts[0].endpoints == Endpoints(
         ws_api="wss://testnet.binancefuture.com/ws-fapi/v1",
         streams="wss://fstream.binancefuture.com",

@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from monitor.core.events import Now
+from monitor.core.events import ChannelFailed, ChannelRecovered, NoticesDied, Now, OwnFault
 from monitor.core.message import Message
 from monitor.core.notices import Changes, Delivery, Notice, Target
 from monitor.errors import CommitFailed
@@ -50,14 +50,25 @@ class Ledger:
         self.lines: list[str] = []
         self.fails = fails
 
-    async def attempted(self, number: int, channel: str, attempt: int, at: int) -> None:
-        await self._keep(f"{(at - UTC) / 1000:g}s {channel} #{number} attempt {attempt}")
+    async def attempted(self, tries: Sequence[tuple[int, int]], channel: str, at: int) -> None:
+        for number, attempt in tries:
+            await self._keep(f"{(at - UTC) / 1000:g}s {channel} #{number} attempt {attempt}")
 
-    async def settled(
-        self, number: int, channel: str, state: str, at: int, error: str | None = None
+    async def answered(
+        self,
+        tries: Sequence[tuple[int, int]],
+        channel: str,
+        status: str,
+        at: int,
+        answer: str = "",
     ) -> None:
-        why = f": {error}" if error else ""
-        await self._keep(f"{(at - UTC) / 1000:g}s {channel} #{number} {state}{why}")
+        del answer
+        for number, _ in tries:
+            if status == "sent":
+                await self._keep(f"{(at - UTC) / 1000:g}s {channel} #{number} sent")
+
+    async def died(self, number: int, channel: str, at: int, why: str) -> None:
+        await self._keep(f"{(at - UTC) / 1000:g}s {channel} #{number} dead: {why}")
 
     async def _keep(self, line: str) -> None:
         await trio.lowlevel.checkpoint()
@@ -74,11 +85,14 @@ class Desk:
     ) -> None:
         self.service = service
         self.ledger = Ledger(fails=fails)
+        self.faults: list[OwnFault] = []
         self.outbox = Outbox(
             channels or [OutboxChannel("phone")],
             store=self.ledger,
             send=service.send,
             compose=receiver.compose,
+            room=lambda _: 2000,
+            tell=self.faults.append,
             now=now,
             rng=Latest(),
             log=logging.getLogger("test.outbox"),
@@ -86,6 +100,11 @@ class Desk:
 
     def add(self, *notices: Notice, channels: Sequence[str] = ("phone",)) -> None:
         self.outbox.add(notices, [Delivery(n.number, name) for n in notices for name in channels])
+
+    @property
+    def messages(self) -> list[tuple[float, list[int]]]:
+        """(virtual time, numbers) of every message, whatever the channel."""
+        return [(at, numbers) for at, _, numbers in self.service.messages]
 
     @property
     def attempts(self) -> list[tuple[Any, ...]]:
@@ -176,11 +195,7 @@ async def test_at_most_one_message_is_under_way(autojump_clock: Clock) -> None:
         await trio.sleep(3)
         desk.add(fresh(3, "c", "critical"))
         await trio.sleep(60)
-    assert desk.attempts == [
-        (2.0, "phone", 1, 1),
-        (5.0, "phone", 3, 1),
-        (8.0, "phone", 2, 1),
-    ]
+    assert desk.messages == [(2.0, [1, 2]), (5.0, [3])]
 
 
 async def test_one_channel_that_hangs_or_refuses_delays_no_other(autojump_clock: Clock) -> None:
@@ -298,19 +313,21 @@ async def test_a_notice_refused_while_others_get_through_is_set_aside(
     async with at_work(Desk(service, [channel])) as desk:
         desk.add(fresh(1, "a"), fresh(2, "b"), fresh(3, "a"))
         await trio.sleep(1000)
-    assert desk.attempts == [
-        (2.0, "phone", 1, 1),
-        (3.0, "phone", 1, 2),
-        (5.0, "phone", 1, 3),
-        (9.0, "phone", 1, 4),
-        (17.0, "phone", 2, 1),  # the other alert gets through ...
-        (17.0, "phone", 1, 5),  # ... so this notice is at fault,
-        (17.0, "phone", 3, 1),  # and holds back no later one of its alert
-        (317.0, "phone", 1, 6),
-        (617.0, "phone", 1, 7),
+    assert desk.messages == [
+        (2.0, [1, 2, 3]),
+        (3.0, [1, 2, 3]),
+        (5.0, [1, 2, 3]),  # three times: taken apart
+        (9.0, [1]),
+        (17.0, [2]),  # the other alert gets through ...
+        *[(at, [1]) for at in (17.0, 18.0, 20.0, 24.0)],  # ... so this notice is at fault,
+        (24.0, [3]),  # and holds back no later one of its alert
+        (324.0, [1]),
+        (624.0, [1]),
     ]
     assert desk.ledger.lines[-1] == "650s phone #1 dead: given up after 0.180556 h: 500"
+    assert desk.faults == [NoticesDied("phone", (1,), "500")]
     assert said(caplog) == [
+        "channel phone: #1 #2 #3 refused: 500; it is tried again",
         "channel phone: #1 refused: 500; it is tried again",
         "channel phone: #1 is refused while others get through; last answer: 500",
         "channel phone: #1 is given up: 500",
@@ -335,11 +352,7 @@ async def test_a_new_critical_goes_before_any_other_probe(autojump_clock: Clock)
         await trio.sleep(10)  # refused four times
         desk.add(fresh(2, "b"), fresh(3, "c", "critical"))
         await trio.sleep(60)
-    assert desk.attempts[4:] == [
-        (10.0, "phone", 3, 1),
-        (10.0, "phone", 1, 5),
-        (10.0, "phone", 2, 1),
-    ]
+    assert desk.messages[4:] == [(10.0, [3, 2]), (10.0, [1])]
 
 
 async def test_an_outage_sets_nothing_aside(autojump_clock: Clock) -> None:
@@ -358,7 +371,7 @@ async def test_a_notice_that_arrives_after_five_minutes_aside(autojump_clock: Cl
         await trio.sleep(60)
         service.refuses.clear()
         await trio.sleep(600)
-    assert [(a.at, a.number, a.attempt) for a in service.arrived] == [(17.0, 2, 1), (317.0, 1, 6)]
+    assert [(a.at, a.number, a.attempt) for a in service.arrived] == [(17.0, 2, 4), (324.0, 1, 9)]
     assert desk.outbox.waiting == {"phone": 0}
 
 
@@ -426,8 +439,9 @@ async def test_a_store_that_fails_holds_up_nothing(autojump_clock: Clock) -> Non
         await trio.sleep(60)
     assert desk.attempts == [
         (2.0, "phone", 1, 1),
+        (2.0, "phone", 2, 1),
         (3.0, "phone", 1, 2),
-        (3.0, "phone", 2, 1),
+        (3.0, "phone", 2, 2),
     ]
 
 
@@ -446,17 +460,22 @@ async def test_a_text_that_cannot_be_made_stops_nobody(
 
     async def send(channel: str, message: Message) -> Any:
         await trio.lowlevel.checkpoint()
-        sent.append(message.title)
+        sent.append(tuple(message))
         return receiver.Sent("sent")
 
     desk = Desk(receiver.FakeService())
     desk.outbox._send = send
-    desk.outbox._compose = lambda notice, _: Message(f"fine {1 / (notice.number - 1)}", "")
+    desk.outbox._compose = lambda tried, _: Message(f"fine {1 / (tried[0].notice.number - 1)}", "")
     async with at_work(desk):
         desk.add(fresh(1), fresh(2))
+        await trio.sleep(10)
+        desk.add(fresh(3))
         await trio.sleep(60)
-    assert sent == ["#1 fired", "fine 1.0"]
-    assert said(caplog) == ["#1 cannot be put into words; this is a bug"]
+    assert sent == [
+        ("#1 fired: main/BTCUSDT", "#2 fired: main/BTCUSDT"),
+        ("fine 0.5", ""),
+    ]
+    assert said(caplog) == ["#1 #2 cannot be put into words; this is a bug"]
 
 
 # ------------------------------------------------------------------ own faults
@@ -474,6 +493,7 @@ async def test_a_failing_channel_is_logged_once_and_its_recovery_too(
         assert desk.outbox.failing == {"phone"}
         await trio.sleep(3600)
     assert desk.outbox.failing == frozenset()
+    assert desk.faults == [ChannelFailed("phone", 1, "500"), ChannelRecovered("phone")]
     assert said(caplog) == [
         "channel phone: #1 refused: 500; it is tried again",
         "channel phone: nothing got through for 5 min; 1 wait; last answer: 500",
@@ -516,7 +536,7 @@ async def test_the_last_round_ends_as_soon_as_it_can(autojump_clock: Clock) -> N
     async with trio.open_nursery() as nursery:
         await nursery.start(desk.outbox.run)
         desk.add(fresh(1), fresh(2))
-        assert await finished(desk) == 2
+        assert await finished(desk) == 1
     assert await finished(desk) == 0, "nobody runs any more"
 
 
@@ -592,21 +612,22 @@ class Weather:
         assert channel not in self.under_way, "two messages under way"
         self.under_way.add(channel)
         try:
-            return await self._send(channel, *(int(word) for word in message.title.split()))
+            return await self._send(channel, receiver.read(message))
         finally:
             self.under_way.discard(channel)
 
-    async def _send(self, channel: str, number: int, attempt: int) -> Any:
+    async def _send(self, channel: str, tried: Sequence[tuple[int, int]]) -> Any:
         good = int(trio.current_time() / 600) % 2
         draw = self.draws[channel]
         outcome = draw.choices(["ok", "500", "close", "hang"], [9 if good else 1, 2, 1, 1])[0]
         await trio.sleep(draw.choice([0, 0.1, 3]))
         if outcome != "500":  # a service that gives no answer may have taken it
-            self.arrived.append((channel, number, attempt))
+            self.arrived += [(channel, *each) for each in tried]
         await trio.sleep(15 if outcome == "hang" else 0)
-        self.refused[channel, number] += outcome != "ok"
-        if self.refused[channel, number] == 5:
-            self.aside.add((channel, number))
+        for number, _ in tried if len(tried) == 1 else ():
+            self.refused[channel, number] += outcome != "ok"
+            if self.refused[channel, number] == 5:
+                self.aside.add((channel, number))
         return receiver.Sent(receiver.BEHAVIOURS[outcome], outcome)
 
 
@@ -680,6 +701,10 @@ def told(number: int, rule: str, channels: Sequence[str]) -> Changes:
     return Changes(notices=(notice,), deliveries=tuple(Delivery(number, name) for name in channels))
 
 
+def numbers(message: str) -> list[str]:
+    return [line.split()[0] for line in message.splitlines()]
+
+
 async def until(condition: Callable[[], bool]) -> None:
     with trio.fail_after(20):
         while not condition():  # noqa: ASYNC110 - what changes is in another thread
@@ -705,9 +730,14 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
                 [OutboxChannel(name) for name in names],
                 store=store,
                 send=lambda channel, message: notifiers[channel].send(message),
-                compose=lambda notice, attempt: Message(
-                    "", f"#{notice.number} {notice.rule} (attempt {attempt})"
+                compose=lambda tried, _: Message(
+                    "",
+                    "\n".join(
+                        f"#{each.notice.number} {each.notice.rule} (attempt {each.attempt})"
+                        for each in tried
+                    ),
                 ),
+                room=lambda _: 2000,
                 now=lambda: Now(0, UTC),
                 rng=Random(1),
                 log=logging.getLogger("test.outbox"),
@@ -727,15 +757,14 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
             nursery.cancel_scope.cancel()
         await store.aclose()
 
-        assert [message.split()[0] for message in hung.messages] == ["#1"]
-        firsts = list(dict.fromkeys(message.split()[0] for message in server.messages))
-        assert sorted(firsts) == ["#1", "#2", "#3", "#4"]
-        assert len(server.messages) == len(set(server.messages)) == 7
-        for alert in ("#1 a", "#2 b"), ("#3 a", "#4 b"):
-            assert [m for m in server.messages if m.startswith(alert)]
-        last = {message.split()[0]: place for place, message in enumerate(server.messages)}
-        assert last["#1"] < last["#3"]
-        assert last["#2"] < last["#4"]
+        assert hung.messages == ["#1 a (attempt 1)"]
+        lines = [line for message in server.messages for line in message.splitlines()]
+        assert {line.split()[0] for line in lines} == {"#1", "#2", "#3", "#4"}
+        assert len(lines) == len(set(lines)), "the same attempt twice"
+        assert [numbers(message) for message in server.messages] == [
+            *[["#1"]] * 3,
+            *[["#2", "#4", "#3"]] * 2,
+        ]
 
         hung.script.clear()
         hung.release.set()
@@ -743,9 +772,7 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
         left = store.undelivered()
         assert [(p.notice.number, p.channel, p.attempts) for p in left] == [
             (1, "stuck", 1),
-            (2, "stuck", 0),
-            (3, "stuck", 0),
-            (4, "stuck", 0),
+            *((number, "stuck", 0) for number in (2, 3, 4)),
         ]
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
@@ -755,11 +782,10 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
             await until(lambda: box.waiting["stuck"] == 0)
             nursery.cancel_scope.cancel()
         await store.aclose()
-        assert hung.messages == [
-            "#1 a (attempt 1)",
+        assert hung.messages[1].splitlines() == [
             "#1 a (attempt 2)",
-            "#2 b (attempt 1)",
             "#3 a (attempt 1)",
+            "#2 b (attempt 1)",
             "#4 b (attempt 1)",
         ]
 
@@ -773,8 +799,8 @@ GONE = "dead: this channel no longer exists"
 @pytest.mark.parametrize(
     ("outcome", "ends"),
     [
-        ("ok", ["3s phone #1 sent", f"3s phone #2 {GONE}"]),
-        ("500", [f"3s phone #2 {GONE}", f"3s phone #1 {GONE}"]),
+        ("ok", ["3s phone #1 sent", "3s phone #2 sent", f"3s phone #3 {GONE}"]),
+        ("500", [f"3s phone #3 {GONE}", f"3s phone #1 {GONE}", f"3s phone #2 {GONE}"]),
     ],
 )
 async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
@@ -787,16 +813,18 @@ async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
     ) as desk:
         desk.add(fresh(1), fresh(2), channels=["phone", "desk"])
         await trio.sleep(1)
+        desk.add(fresh(3), channels=["phone"])
         desk.outbox.replace([OutboxChannel("desk", 0)])
         await trio.sleep(60)
         assert desk.outbox.waiting == {"desk": 0}
     assert [line for line in desk.ledger.lines if "phone" in line] == [
         "0s phone #1 attempt 1",
+        "0s phone #2 attempt 1",
         *ends,
     ]
     assert [attempt[:3] for attempt in desk.attempts if attempt[1] == "desk"] == [
         (0.0, "desk", 1),
-        (3.0, "desk", 2),
+        (0.0, "desk", 2),
     ]
 
 

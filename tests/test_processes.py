@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.receiver import Receiver
+from tests.receiver import Receiver, numbers_in
 
 COMMAND = (sys.executable, "-m", "monitor")
 
@@ -82,6 +81,7 @@ def configure(folder: Path, account: str, url: str, rules: str) -> Path:
     path.write_text(
         'data_dir = "data"\ntimezone = "UTC"\n'
         f'{account}\n[[channel]]\nname = "phone"\nurl = "{url}"\ngroup_wait = "0s"\n'
+        "max_per_minute = 600\n"
     )
     path.chmod(0o600)
     return path
@@ -94,14 +94,8 @@ def start(config: Path, log: Path) -> subprocess.Popen[bytes]:
 
 
 def numbers(messages: list[str]) -> list[tuple[int, int]]:
-    """Read number and attempt out of each message."""
-    found = []
-    for text in messages:
-        number = re.search(r"^#(\d+) · ", text, re.MULTILINE)
-        attempt = re.search(r"\(attempt (\d+)\)$", text)
-        assert number is not None
-        found.append((int(number[1]), int(attempt[1]) if attempt else 1))
-    return found
+    """Read numbers and attempts out of the messages."""
+    return [each for text in messages for each in numbers_in(text)]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:

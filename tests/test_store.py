@@ -30,6 +30,7 @@ from monitor.core.notices import (
     Notice,
     Reading,
     Saved,
+    Silence,
     SwitchRecord,
     Target,
     TimerRecord,
@@ -160,9 +161,18 @@ async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
     changes = Changes(
         alerts=(alert(ON, OFF),),
         notices=(receiver.notice(41), receiver.notice(42)),
-        deliveries=(Delivery(42, "mail"), Delivery(42, "phone"), Delivery(41, "phone")),
-        told=(Told("r", TARGET, "phone", Severity.WARNING),),
+        deliveries=(
+            Delivery(42, "mail"),
+            Delivery(42, "phone", urgent=True),
+            Delivery(41, "phone"),
+        ),
+        told=(Told("r", TARGET, "phone", Severity.WARNING, Severity.CRITICAL),),
         timers=(TimerRecord("fresh", "main", 1000, 7, "body"),),
+        silences=(
+            Silence(1, UTC, UTC + 5, ("a*", "!ab"), ("main",), ("BTC*",)),
+            Silence(2, UTC, UTC + 1, over=True),
+            Silence(7, UTC, UTC + 9),
+        ),
         windows=(
             window("equity", 0, bucket(0), bucket(1, "1E-8", hole=True), target=POOL),
             window("mark_price", 7, bucket(7), bucket(8, None)),
@@ -172,15 +182,21 @@ async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
         assert store.saved() == Saved()
         await store.commit(changes)
         await store.commit(Changes())
-        await store.attempted(41, "phone", 1, UTC)
-        await store.settled(42, "mail", "sent", UTC)
+        await store.attempted([(41, 1)], "phone", UTC)
+        await store.answered([(42, 1)], "mail", "sent", UTC)
     async with life(tmp_path) as store:
         assert store.saved() == Saved(
-            changes.alerts, changes.told, changes.timers, 43, changes.windows
+            changes.alerts,
+            changes.told,
+            changes.timers,
+            43,
+            changes.windows,
+            (changes.silences[0], changes.silences[2]),
+            8,
         )
         assert store.undelivered() == [
             Undelivered(receiver.notice(41), "phone", 1),
-            Undelivered(receiver.notice(42), "phone", 0),
+            Undelivered(receiver.notice(42), "phone", 0, urgent=True),
         ]
         assert store.remarks == ()
     query = "SELECT number, channel, state, attempts, tried_at, last_error, done_at FROM deliveries"
@@ -189,6 +205,77 @@ async def test_everything_comes_back_in_the_next_life(tmp_path: Path) -> None:
         (42, "mail", "sent", 0, None, None, UTC),
         (42, "phone", "pending", 0, None, None, None),
     ]
+
+
+async def test_every_attempt_is_kept_with_its_answer(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(1, "a", "b"))
+        await store.commit(told(2, "a"))
+        await store.attempted([(1, 1), (2, 1)], "a", UTC)
+        await store.answered([(1, 1), (2, 1)], "a", "refused", UTC + 5, "HTTP 500")
+        await store.attempted([(1, 2)], "a", UTC + 10)
+        await store.answered([(1, 2)], "a", "sent", UTC + 12)
+        await store.attempted([(1, 1)], "b", UTC)
+        await store.died(1, "b", UTC + 99, "given up")
+    attempts = "SELECT number, channel, attempt, at, status, answer, answered FROM attempts"
+    assert rows(tmp_path, attempts) == [
+        (1, "a", 1, UTC, "refused", "HTTP 500", UTC + 5),
+        (1, "a", 2, UTC + 10, "sent", "", UTC + 12),
+        (1, "b", 1, UTC, None, None, None),
+        (2, "a", 1, UTC, "refused", "HTTP 500", UTC + 5),
+    ]
+    deliveries = "SELECT number, channel, state, attempts, done_at, last_error FROM deliveries"
+    assert rows(tmp_path, deliveries) == [
+        (1, "a", "sent", 2, UTC + 12, None),
+        (1, "b", "dead", 1, UTC + 99, "given up"),
+        (2, "a", "pending", 1, None, None),
+    ]
+
+
+async def test_what_is_old_is_forgotten_but_for_what_somebody_has_yet_to_hear(
+    tmp_path: Path,
+) -> None:
+    async with life(tmp_path) as store:
+        for number in range(1, 31):
+            notice = receiver.notice(number, at=UTC + number)
+            deliveries = (Delivery(number, "a"), Delivery(number, "b"))
+            await store.commit(Changes(notices=(notice,), deliveries=deliveries))
+            await store.attempted([(number, 1)], "a", UTC)
+            await store.answered([(number, 1)], "a", "sent", UTC)
+            if number != 5:
+                await store.died(number, "b", UTC, "given up")
+        await store.commit(
+            Changes(
+                silences=(
+                    Silence(1, UTC, UTC + 5, over=True),
+                    Silence(2, UTC, UTC + 50, over=True),
+                    Silence(3, UTC, UTC + 5),
+                )
+            )
+        )
+        store.PIECE = 7
+        assert await store.forget(UTC + 21) == 19
+        assert await store.forget(UTC + 21) == 0
+        assert store.saved().next_number == 31
+        assert (store.saved().silences, store.saved().next_silence) == (
+            (Silence(3, UTC, UTC + 5),),
+            4,
+        )
+    left = [5, *range(21, 31)]
+    for table, each in (("notices", 1), ("deliveries", 2), ("attempts", 1)):
+        numbers = [number for (number,) in rows(tmp_path, f"SELECT number FROM {table}")]  # noqa: S608 - fixed names
+        assert sorted(numbers) == sorted(left * each)
+    assert rows(tmp_path, "SELECT number FROM silences") == [(2,), (3,)]
+
+
+async def test_what_cannot_be_forgotten_is_a_failed_commit(tmp_path: Path) -> None:
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+        await store.answered([(1, 1)], "phone", "sent", UTC)
+        store._database.execute("DROP TABLE attempts")
+        with pytest.raises(CommitFailed, match="no such table: attempts"):
+            await store.forget(UTC)
+        store._backlog.clear()
 
 
 async def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
@@ -225,10 +312,24 @@ async def test_a_window_goes_on_and_drops_what_is_over(tmp_path: Path) -> None:
 
 
 async def test_the_first_schema_is_brought_to_the_present_one(tmp_path: Path) -> None:
-    async with life(tmp_path, migrations=MIGRATIONS[:1]) as store:
-        await store.commit(told(1))
+    """What an older program wrote, in its own columns, is read by this one."""
+    async with life(tmp_path, migrations=MIGRATIONS[:1]):
+        """An empty store of that time."""
+    told_then = ("r", json.dumps(TARGET), "phone", Severity.WARNING.value)
+    with closing(sqlite3.connect(tmp_path / "marginwatch.db")) as database:
+        facts = notice_facts(receiver.notice(1))
+        database.execute("INSERT INTO notices VALUES (1, 0, ?)", (facts,))
+        database.execute(
+            "INSERT INTO deliveries VALUES (1, 'phone', 'pending', 2, NULL, NULL, NULL)"
+        )
+        database.execute("INSERT INTO told VALUES (?, ?, ?, ?)", told_then)
+        database.execute("INSERT INTO meta VALUES ('next_number', 2)")
+        database.commit()
     async with life(tmp_path) as store:
-        assert [pending.notice.number for pending in store.undelivered()] == [1]
+        assert store.undelivered() == [Undelivered(receiver.notice(1), "phone", 2)]
+        saved = store.saved()
+        assert saved.told == (Told("r", TARGET, "phone", Severity.WARNING),)
+        assert (saved.next_number, saved.silences, saved.next_silence) == (2, (), 1)
         await store.commit(Changes(windows=(window("roi", 0, bucket(0)),)))
         assert store.saved().windows == (window("roi", 0, bucket(0)),)
     assert rows(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
@@ -258,9 +359,9 @@ async def test_entries_may_be_written_twice(tmp_path: Path) -> None:
     """A commit may report a fault and have happened all the same."""
     async with life(tmp_path) as store:
         await store.commit(told(1))
-        await store.attempted(1, "phone", 2, UTC)
-        await store.attempted(1, "phone", 1, UTC)
-        await store.settled(1, "phone", "dead", UTC, "why")
+        await store.attempted([(1, 2)], "phone", UTC)
+        await store.attempted([(1, 1)], "phone", UTC)
+        await store.died(1, "phone", UTC, "why")
         await store.commit(told(1))
         assert store.undelivered() == []
     assert rows(tmp_path, "SELECT attempts, state, last_error FROM deliveries") == [
@@ -451,9 +552,9 @@ async def test_a_full_disk_fails_the_commit_and_loses_nothing(
             " It is tried again; meanwhile messages are sent from memory."
         )
         with pytest.raises(CommitFailed):
-            await store.attempted(1, "a", 1, UTC)
+            await store.attempted([(1, 1)], "a", UTC)
         with pytest.raises(CommitFailed):
-            await store.settled(1, "a", "sent", UTC)
+            await store.answered([(1, 1)], "a", "sent", UTC)
         assert store.failing
         free_the_disk(store)
         await store.commit(told(2))

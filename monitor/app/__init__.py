@@ -24,6 +24,7 @@ import trio
 from monitor.app.clock import ClockWatch, real_now, story_clock
 from monitor.app.wiring import (
     LOG,
+    ROOM,
     Compose,
     Doors,
     Send,
@@ -40,6 +41,7 @@ from monitor.app.wiring import (
 )
 from monitor.binance.usdm import UsdmAccount
 from monitor.config import Config
+from monitor.core.digest import Tried, compose_all
 from monitor.core.earlier import Edition
 from monitor.core.events import (
     AddressBanned,
@@ -54,10 +56,12 @@ from monitor.core.events import (
     ReloadRefused,
     Remark,
     Stopping,
+    StoreFailed,
+    StoreReplaced,
     Woke,
 )
 from monitor.core.introduction import introduction
-from monitor.core.message import Message, compose
+from monitor.core.message import Message
 from monitor.core.notices import Notice
 from monitor.core.rules import Rule
 from monitor.core.telling import Outcome
@@ -78,6 +82,9 @@ that slept wakes to silent sockets, and Trio's clock does not know how long that
 
 RESTART_AFTER = 300.0
 """The longest pause, seconds, before an account's watch that a bug has ended begins anew."""
+
+TIDY_EVERY = 6 * 3600.0
+"""Seconds between two looks for notices that are older than `keep_history`."""
 
 INTRODUCE_AFTER = 5.0
 """Seconds after which an account that has not answered is said not to have."""
@@ -116,6 +123,7 @@ class Service:
         quarantine: Takes frames that cannot be read.
         wrap: Turns what makes messages for people into what makes other ones.
         hear: Told of every notice as it is made, also of those that no channel takes.
+        room: Tells how many characters a message to a channel, by name, may have.
     """
 
     def __init__(
@@ -129,11 +137,14 @@ class Service:
         quarantine: Quarantine,
         wrap: Callable[[Compose], Compose] | None = None,
         hear: Callable[[Notice], None] = lambda _: None,
+        room: Callable[[str], int] = lambda _: ROOM,
     ) -> None:
         self.log = LOG
         self._rules = {rule.name: rule for rule in rules}
         self._channels = config.channels
         self._zone = config.timezone
+        self._room = room
+        self._keep_history = config.keep_history
         self._doors = doors
         self._store = store
         self._hear = hear
@@ -147,7 +158,9 @@ class Service:
         saved = store.saved()
         self.engine = make_engine(config, rules, saved, doors)
         words = wrap(self.compose) if wrap is not None else self.compose
-        self.outbox = make_outbox(config, store, doors, send=send, compose=words)
+        self.outbox = make_outbox(
+            config, store, doors, send=send, compose=words, room=room, tell=self._tell
+        )
         # The exchange counts weight per address: one budget for all.
         self.budget = make_budget(config, doors, on_ban=self._on_ban)
         self.budget.resume_ban(banned_until(saved))
@@ -182,14 +195,14 @@ class Service:
             on_brackets=self._on_brackets,
         )
 
-    def compose(self, notice: Notice, attempt: int) -> Message:
-        """Make the text of a notice, as it is true now."""
-        return compose(
-            notice,
-            self._rules.get(notice.rule),
+    def compose(self, tried: Sequence[Tried], channel: str) -> Message:
+        """Make the text of notices, as it is true now."""
+        return compose_all(
+            tried,
+            self._rules,
             now_utc=self._doors.now().utc,
             zone=self._zone,
-            attempt=attempt,
+            room=self._room(channel),
         )
 
     # ------------------------------------------------------------ life
@@ -198,6 +211,8 @@ class Service:
         """Watch until `stop`, then finish what was begun."""
         for remark in self._store.remarks:
             self._say(remark)
+            if remark.counter == "store_replaced":
+                self._tell(StoreReplaced(remark.text))
         async with trio.open_nursery() as house:
             await house.start(self._store.run)
             await house.start(self.outbox.run)
@@ -212,6 +227,7 @@ class Service:
                         sources.start_soon(self._asset_prices.run)
                         sources.start_soon(self._carry_marks)
                         sources.start_soon(self._introduce_the_silent)
+                        sources.start_soon(self._forget_what_is_old)
                         task_status.started()
             await judged.wait()
             await self.outbox.drain()
@@ -311,6 +327,8 @@ class Service:
             self._to_engine.send_nowait(event)
         except trio.WouldBlock:
             self._late.append(event)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            pass  # the service is ending: what it has to say of itself is in the log
 
     def _on_ban(self, until: int, message: str) -> None:
         self._tell(AddressBanned(until, message))
@@ -359,11 +377,24 @@ class Service:
         except CommitFailed as exc:
             if not self._store_failing:
                 self.log.error("store failing: %s", exc)  # noqa: TRY400 - its text says it all
+                self._tell(StoreFailed(str(exc)))
             self._store_failing = True
         else:
             if self._store_failing:
                 self.log.warning("the store works again; everything is written")
             self._store_failing = False
+
+    async def _forget_what_is_old(self) -> None:
+        """Keep the history to its length; looked at now, and then every few hours."""
+        while True:
+            try:
+                deleted = await self._store.forget(self._doors.now().utc - self._keep_history)
+            except CommitFailed as exc:
+                self.log.debug("the history was not shortened: %s", exc)
+            else:
+                if deleted:
+                    self.log.info("%d notices are older than keep_history, forgotten", deleted)
+            await trio.sleep(TIDY_EVERY)
 
     async def _carry_marks(self) -> None:
         """Hand the newest marks to the judge; the next batch when it has taken this one."""

@@ -15,11 +15,14 @@ from monitor.binance.rest import Rest
 from monitor.binance.signing import signer_of
 from monitor.binance.usdm import UsdmAccount
 from monitor.config import Account, Config
+from monitor.config import Channel as ConfiguredChannel
+from monitor.core.digest import Tried
 from monitor.core.engine import Engine
-from monitor.core.events import Event, Mark, Now
+from monitor.core.events import Event, Mark, Now, OwnFault
 from monitor.core.freshness import FORGET_AFTER
 from monitor.core.message import Message
-from monitor.core.notices import Notice, Saved
+from monitor.core.notices import Saved
+from monitor.core.quiet import QuietHours
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.feed import Latest
@@ -33,8 +36,11 @@ LOG = logging.getLogger("marginwatch")
 Send = Callable[[str, Message], Awaitable[Sent]]
 """Sends a message to a channel, by name."""
 
-Compose = Callable[[Notice, int], Message]
-"""Makes the message of a notice for an attempt, counted from 1."""
+Compose = Callable[[Sequence[Tried], str], Message]
+"""Makes one message of notices for a channel, by name."""
+
+ROOM = 2000
+"""Characters that fit into a message to most services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,14 @@ def make_engine(config: Config, rules: Sequence[Rule], saved: Saved, doors: Door
 
 
 def make_outbox(
-    config: Config, store: Store, doors: Doors, *, send: Send, compose: Compose
+    config: Config,
+    store: Store,
+    doors: Doors,
+    *,
+    send: Send,
+    compose: Compose,
+    room: Callable[[str], int],
+    tell: Callable[[OwnFault], None],
 ) -> Outbox:
     """Make the outbox, with what an earlier run did not deliver."""
     outbox = Outbox(
@@ -71,6 +84,8 @@ def make_outbox(
         store=store,
         send=send,
         compose=compose,
+        room=room,
+        tell=tell,
         now=doors.now,
         rng=doors.rng,
         log=LOG,
@@ -83,9 +98,20 @@ def make_outbox(
 def outbox_channels(config: Config) -> list[OutboxChannel]:
     """Tell the outbox what it has to know of the configured channels."""
     return [
-        OutboxChannel(channel.name, channel.group_wait / 1000, config.give_up_after / 1000)
+        OutboxChannel(
+            channel.name,
+            group_wait=channel.group_wait / 1000,
+            give_up_after=config.give_up_after / 1000,
+            max_per_minute=channel.max_per_minute,
+            quiet_hours=_quiet_hours(channel, config),
+        )
         for channel in config.channels
     ]
+
+
+def _quiet_hours(channel: ConfiguredChannel, config: Config) -> QuietHours | None:
+    hours = channel.quiet_hours
+    return None if hours is None else QuietHours(hours.begin, hours.end, config.timezone)
 
 
 def make_account(

@@ -16,8 +16,9 @@ from monitor.app import Doors, Service, introduction, real_now, story_clock
 from monitor.binance.link import make_dial
 from monitor.cli.loading import load
 from monitor.cli.logs import logging_to
-from monitor.cli.serving import CONSOLE, json_lines, senders
+from monitor.cli.serving import CONSOLE, in_full, json_lines, senders
 from monitor.config import redactor, shipped
+from monitor.config.kinds import MOST_PER_MINUTE
 from monitor.core.events import Now
 from monitor.core.message import instant
 from monitor.core.notices import Notice
@@ -68,7 +69,8 @@ async def _demo(scenario: Scenario, folder: Path, *, speed: float, lines: bool) 
             send=send,
             doors=Doors(dial=make_dial(), now=now, scale=speed),
             quarantine=Quarantine(None, redact=redact, now=now),
-            wrap=json_lines if lines else None,
+            wrap=json_lines if lines else in_full,
+            room=send.room,
             hear=heard.append,
         )
         if not lines:
@@ -99,6 +101,7 @@ def _demo_config(scenario: Scenario, port: int, folder: Path) -> Path:
             f'name = "{CONSOLE}"',
             'url = "console://"',
             'group_wait = "0s"',
+            f"max_per_minute = {MOST_PER_MINUTE}",
             "",
         ]
     )

@@ -28,11 +28,12 @@ from monitor.config import (
     redactor,
     secrets,
 )
+from monitor.config.kinds import MOST_PER_MINUTE
+from monitor.core.digest import Tried
 from monitor.core.message import Message, as_json
-from monitor.core.notices import Notice
 from monitor.core.rules import Rule
 from monitor.errors import ConfigError, OperatorError
-from monitor.notify import Console, Notifier, Sent
+from monitor.notify import Console, Notifier, Sent, on_console
 from monitor.quarantine import Quarantine
 from monitor.store import Store
 
@@ -72,7 +73,8 @@ async def _serve(
             send=send,
             doors=Doors(dial=make_dial()),
             quarantine=Quarantine(data_dir, redact=redact, now=real_now),
-            wrap=json_lines if lines else None,
+            wrap=_words(dry_run=dry_run, lines=lines),
+            room=send.room,
         )
         reloader = Reloader(
             service, config, rules, read=files.read, files=files.there, admit=send.admit
@@ -198,6 +200,10 @@ class Senders:
             fresh[name] = url, notifier
         self._notifiers |= fresh
 
+    def room(self, name: str) -> int:
+        """Tell how many characters a message to a channel may have."""
+        return self._notifiers[name][1].room
+
     async def __call__(self, name: str, message: Message) -> Sent:
         """Send one message; never raises."""
         return await self._notifiers[name][1].send(message)
@@ -218,19 +224,41 @@ async def senders(
 
 def with_console(config: Config) -> Config:
     """Put the console in the place of every channel."""
-    channel = Channel.model_validate({"name": CONSOLE, "url": "console://", "group_wait": "0s"})
+    unhurried = {"group_wait": "0s", "max_per_minute": MOST_PER_MINUTE}
+    channel = Channel.model_validate({"name": CONSOLE, "url": "console://", **unhurried})
     return config.model_copy(update={"channels": (channel,)})
 
 
+def _words(*, dry_run: bool, lines: bool) -> Callable[[Compose], Compose] | None:
+    if lines:
+        return json_lines
+    return in_full if dry_run else None
+
+
 def json_lines(compose: Compose) -> Compose:
-    """Make messages that are one JSON line each, for a console that prints what it is handed."""
+    """Make messages that are one JSON line a notice, for a console that prints what it gets."""
 
-    def line(notice: Notice, attempt: int) -> Message:
-        return Message(
-            "", json.dumps(as_json(notice, compose(notice, attempt), attempt), ensure_ascii=False)
-        )
+    def write(tried: Sequence[Tried], channel: str) -> Message:
+        lines = [
+            json.dumps(
+                as_json(each.notice, compose([each], channel), each.attempt), ensure_ascii=False
+            )
+            for each in tried
+        ]
+        return Message("", "\n".join(lines))
 
-    return line
+    return write
+
+
+def in_full(compose: Compose) -> Compose:
+    """Make messages that are no digests: a console has room for each notice's own."""
+
+    def write(tried: Sequence[Tried], channel: str) -> Message:
+        if len(tried) == 1:
+            return compose(tried, channel)
+        return Message("", "\n".join(on_console(compose([each], channel)) for each in tried))
+
+    return write
 
 
 # ---------------------------------------------------------------- notify

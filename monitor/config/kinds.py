@@ -4,6 +4,7 @@ The validators raise what `faults` turns into a fault under the key; they never 
 """
 
 import re
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,7 +30,9 @@ from monitor.toml_positions.values import (
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 LEAST_SHARE, MOST_SHARE = 0.01, 0.95
+MOST_PER_MINUTE = 600
 
 
 def is_loopback(url: str) -> bool:
@@ -214,6 +217,21 @@ def _percentage_meant(value: object) -> str:
     return 'write one like "50%"'
 
 
+def _time_of_day(value: object) -> time:
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        refuse(Wrong(f"{shown(value)} is no time of day", 'write one like "23:00"'))
+    return time(int(found[1]), int(found[2]))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        refuse(Wrong(f"{shown(value)} is no whole number", "write one like 20"))
+    if not 1 <= value <= MOST_PER_MINUTE:
+        refuse(Wrong(f"{value} is out of range", f"from 1 to {MOST_PER_MINUTE}"))
+    return value
+
+
 def _channel_url(value: object) -> object:
     value = _secret(value)
     plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -236,4 +254,6 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_secret)]
 OptionalSecretText = Annotated[SecretStr | None, BeforeValidator(_secret_text)]
 Share = Annotated[float, BeforeValidator(_share)]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+PerMinute = Annotated[int, BeforeValidator(_count)]
 ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

@@ -26,11 +26,13 @@ from monitor.config.kinds import (
     OptionalSecret,
     OptionalSecretText,
     Patterns,
+    PerMinute,
     Reminder,
     Secret,
     SeverityWord,
     Share,
     Socket,
+    TimeOfDay,
     Web,
     Zone,
     between,
@@ -194,6 +196,35 @@ def _clear(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
+class QuietHours(_Model):
+    """`quiet_hours` of a channel, by the clocks of `timezone`."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    begin: TimeOfDay = Field(alias="from")
+    end: TimeOfDay = Field(alias="to")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both(cls, data: Any) -> Any:
+        example = 'write them as { from = "23:00", to = "07:00" }'
+        if not isinstance(data, Mapping):
+            refuse(Wrong("this is no table", example))
+        missing = [f"`{key}`" for key in ("from", "to") if key not in data]
+        if missing:
+            refuse(Wrong(f"{' and '.join(missing)} missing", example))
+        return data
+
+    @model_validator(mode="after")
+    def _of_some_length(self) -> "QuietHours":
+        if self.begin == self.end:
+            wrong = Wrong(
+                "these hours have no length", 'leave quiet_hours out, or write a later "to"'
+            )
+            refuse(wrong, "to")
+        return self
+
+
 class Channel(_Model):
     """One `[[channel]]`."""
 
@@ -207,6 +238,9 @@ class Channel(_Model):
     """Milliseconds."""
     send_resolved: StrictBool = True
     send_reminders: StrictBool = True
+    quiet_hours: QuietHours | None = None
+    max_per_minute: PerMinute = 20
+    """Messages; those with a critical are not held back."""
 
 
 class Log(_Model):
@@ -228,6 +262,8 @@ class Config(_Model):
     repeat: Reminder = 3_600_000
     """Of rules that do not say; None is never."""
     give_up_after: Annotated[int, between("1m", "30d")] = 86_400_000
+    keep_history: Annotated[int, between("1d", "3650d")] = 7_776_000_000
+    """Of notices; what a channel has yet to hear is kept whatever its age."""
     max_weight_share: Share = 0.5
     """Of the request weight that the exchange grants this machine's address, 0.01 to 0.95."""
     accounts: tuple[Account, ...] = Field(alias="account", min_length=1)

@@ -30,6 +30,8 @@ from monitor.core.events import (
     AssetModeChanged,
     AssetPricesRead,
     BracketsRead,
+    ChannelFailed,
+    ChannelRecovered,
     ClockJumped,
     Event,
     ForcedOrderSeen,
@@ -38,13 +40,18 @@ from monitor.core.events import (
     LeverageChanged,
     MarginCalled,
     MarksChanged,
+    NoticesDied,
     Now,
     PollAnswered,
     PollsPaced,
     PollWanted,
     ReloadRefused,
     Remark,
+    SilenceLifted,
+    SilenceWanted,
     Stopping,
+    StoreFailed,
+    StoreReplaced,
     StreamDistrusted,
     UserStreamFell,
     UserStreamStood,
@@ -56,11 +63,13 @@ from monitor.core.judging import Judge, Watch, look
 from monitor.core.merging import Portfolio, Touched, ticks_of
 from monitor.core.news import News
 from monitor.core.notices import Saved, TimerRecord
+from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
 from monitor.core.refusing import PORTFOLIO_MARGIN, SURE_AFTER, looks_like_portfolio_margin
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
+from monitor.core.silencing import Silencing
 from monitor.core.staging import Staged, StagedAccount, take_staged
 from monitor.core.telling import EXPIRE, JUDGE, REST, Outcome, Teller
 from monitor.core.trust import Trust
@@ -128,6 +137,7 @@ class Engine:
         """Accounts whose polls look like portfolio margin, and since when (ticks)."""
         known = self.portfolio.accounts
         self._news = News(self._teller, known, saved, now, self._early)
+        self._faults = OwnFaults(self._teller)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
         for account in known.values():
             self._watching.begin(account, now, self._early)
@@ -139,6 +149,15 @@ class Engine:
             self._early,
             patience=stale_after,
             forget_after=forget_after,
+        )
+        self._silencing = Silencing(
+            self._teller,
+            self._watching,
+            self._agenda,
+            forget_after=forget_after,
+            saved=saved,
+            now=now,
+            outcome=self._early,
         )
         self._verdicts = Verdicts(
             known.values(),
@@ -267,6 +286,14 @@ class Engine:
                 self._news.banned(event, now, outcome)
             case ReloadRefused():
                 self._news.refused(event, now, outcome)
+            case SilenceWanted():
+                self._silencing.begin(event, now, outcome)
+            case SilenceLifted():
+                self._silencing.lift(event, now, outcome)
+            case ChannelFailed() | ChannelRecovered() | NoticesDied():
+                self._faults.of_channel(event, now, outcome)
+            case StoreFailed() | StoreReplaced():
+                self._faults.of_store(event, now, outcome)
             case _:
                 assert_never(event)
 
@@ -406,6 +433,8 @@ class Engine:
                 self._teller.remind(watch, look(watch.view(now), self._forget_after), outcome)
             case ("cooldown", str(name)):
                 self._teller.cooled(name, now, outcome)
+            case ("silence", int(number)):
+                self._silencing.end(number, now, outcome)
             case ("stream", str(name)):
                 self._news.stream_lost(name, "no user data socket stands", now, outcome)
             case ("trust", str(name)):

@@ -364,6 +364,72 @@ class ReloadRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceWanted:
+    """Somebody wants nothing told of these rules, accounts or symbols for a while.
+
+    Globs; what is empty is not looked at.
+    """
+
+    lasts: int
+    """Milliseconds."""
+    rules: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceLifted:
+    """Somebody ends a silence before its time."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFailed:
+    """Nothing has got through to a channel for five minutes."""
+
+    channel: str
+    waiting: int
+    """How many notices wait for it."""
+    why: str
+    """What its service answered last, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRecovered:
+    """A channel that had failed lets messages through again."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesDied:
+    """Notices were given up: a channel did not take them in time."""
+
+    channel: str
+    numbers: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """What happens cannot be written: a crash now would forget it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReplaced:
+    """The database was corrupt at the start: what it knew is set aside, and not known."""
+
+    why: str
+
+
+OwnFault = ChannelFailed | ChannelRecovered | NoticesDied | StoreFailed | StoreReplaced
+"""What this program has to say of itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The program is about to end: what is written only now and then is written now."""
 
@@ -385,7 +451,20 @@ AccountEvent = (
     | PollsPaced
 )
 WorldEvent = (
-    MarksChanged | AssetPricesRead | AddressBanned | ClockJumped | ReloadRefused | Woke | Stopping
+    MarksChanged
+    | AssetPricesRead
+    | AddressBanned
+    | ClockJumped
+    | ReloadRefused
+    | SilenceWanted
+    | SilenceLifted
+    | ChannelFailed
+    | ChannelRecovered
+    | NoticesDied
+    | StoreFailed
+    | StoreReplaced
+    | Woke
+    | Stopping
 )
 Event = WorldEvent | AccountEvent
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from monitor.core.events import ForcedOrderSeen, MarginCalled, Now
 from monitor.core.notices import Target, TimerRecord
 from monitor.core.portfolio import Account
-from monitor.core.rules import Rule
+from monitor.core.rules import OWN_FAULTS, Rule, Severity
 
 _REMEMBERED = 2_000
 """How many identities are kept; the exchange repeats itself within seconds."""
@@ -35,6 +35,8 @@ class Happening:
     target: Target
     details: Mapping[str, str] = field(default_factory=dict)
     """Amounts as plain decimals; instants (`until`, `seen_by_poll_at`) in unix milliseconds."""
+    severity: Severity | None = None
+    """Where it is not the rule's own."""
 
 
 class Known:
@@ -102,6 +104,7 @@ class Cooldown:
                 "target": list(self.happening.target),
                 "details": dict(self.happening.details),
                 "waiting": self.waiting,
+                "severity": self.happening.severity,
             }
         )
         elapsed = rule.cooldown - (self.ends - now.ticks)
@@ -117,11 +120,16 @@ def _sum_up(before: Mapping[str, str], details: dict[str, str]) -> None:
         details.pop("amount", None)
     if before.get("symbol") != details.get("symbol"):
         details.pop("symbol", None)
+    if "numbers" in before and "numbers" in details:
+        details["numbers"] = f"{before['numbers']} {details['numbers']}"
 
 
 def cooldown_key(rule: str, happening: Happening) -> str:
-    """Name a cooldown: rule, kind and target."""
-    return json.dumps([rule, happening.kind, *happening.target])
+    """Name a cooldown: rule, kind and target; of the program's own faults, the channel too."""
+    key = [rule, happening.kind, *happening.target]
+    if rule == OWN_FAULTS.name and "channel" in happening.details:
+        key.append(happening.details["channel"])
+    return json.dumps(key)
 
 
 def restore_cooldown(record: TimerRecord, rules: Mapping[str, Rule], now: Now) -> Cooldown | None:
@@ -130,7 +138,9 @@ def restore_cooldown(record: TimerRecord, rules: Mapping[str, Rule], now: Now) -
     rule = rules.get(saved.get("rule", ""))
     if rule is None or saved["kind"] not in rule.on:
         return None
-    happening = Happening(saved["kind"], Target(*saved["target"]), saved["details"])
+    told = saved.get("severity")  # an older program did not write it
+    severity = None if told is None else Severity(told)
+    happening = Happening(saved["kind"], Target(*saved["target"]), saved["details"], severity)
     elapsed = record.elapsed + max(0, now.utc - record.saved)
     return Cooldown(rule.name, happening, now.ticks + rule.cooldown - elapsed, saved["waiting"])
 

@@ -60,7 +60,7 @@ _SHOWN = {
 _SETTINGS = frozenset({"leverage", "quantity", "entry_price", "position_count", "adl"})
 """Numbers that a condition mostly narrows a rule by; others that decide are named before them."""
 
-_ENDED = {
+ENDED = {
     "recovered": "recovered",
     "position_closed": "the position is closed",
     "pool_gone": "the balance and its positions are gone",
@@ -110,7 +110,7 @@ def compose(
     if rule is not None and rule.runbook:
         lines.append(f"what to do: {rule.runbook}")
     lines.append(_footer(notice, now_utc, zone, attempt))
-    return Message(_title(notice), "\n".join(lines))
+    return Message(title_of(notice), "\n".join(lines))
 
 
 def _has_numbers_for(template: str, notice: Notice) -> bool:
@@ -123,7 +123,8 @@ def _textual(name: str) -> bool:
     return metric_named(name).unit is Unit.TEXT
 
 
-def _title(notice: Notice) -> str:
+def title_of(notice: Notice) -> str:
+    """Say in a line how bad it is, and where."""
     if notice.kind == "happened":
         text = f"{_flag(notice)}: {headline(notice)}"
     else:
@@ -145,7 +146,7 @@ def _flag(notice: Notice) -> str:
 
 
 def _level(notice: Notice, rule: Rule | None, zone: tzinfo, style: Style) -> list[str]:
-    decided = _decided(notice)
+    decided = deciding(notice)
     lead = ", ".join(phrase(name, notice.values[name], style) for name in decided)
     lines = [f"{lead or notice.rule}: {_change(notice)}"]
     reasons = why(notice.details, notice.at, zone)
@@ -162,7 +163,7 @@ def _level(notice: Notice, rule: Rule | None, zone: tzinfo, style: Style) -> lis
     return lines
 
 
-def _decided(notice: Notice) -> list[str]:
+def deciding(notice: Notice) -> list[str]:
     """Name the numbers that the condition of this level reads, the telling ones first."""
     words = dict.fromkeys(names_in(notice.condition or ""))
     read = [name for name in words if not _textual(name)]
@@ -192,7 +193,7 @@ def _others(notice: Notice, rule: Rule | None, decided: list[str]) -> list[str]:
 
 def _is_doubtful(notice: Notice) -> bool:
     """Whether a number that decided was aged; where that is not known, whether any was."""
-    decided = [notice.values[name] for name in _decided(notice) or notice.values]
+    decided = [notice.values[name] for name in deciding(notice) or notice.values]
     return any(each.grade is Grade.AGED and each.age is not None for each in decided)
 
 
@@ -224,7 +225,7 @@ def _end(notice: Notice) -> str:
 
 
 def _reason(notice: Notice) -> str:
-    return _ENDED.get(notice.reason or "", notice.reason or "")
+    return ENDED.get(notice.reason or "", notice.reason or "")
 
 
 def _after(notice: Notice) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
-from monitor.core.rules import Severity
+from monitor.core.rules import OWN_FAULTS, Globs, Severity
 from monitor.core.windows import Row
 
 
@@ -100,6 +100,9 @@ class Delivery(NamedTuple):
 
     number: int
     channel: str
+    urgent: bool = False
+    """Whether quiet hours do not hold it: it is critical, or about what this channel was told as
+    critical."""
 
 
 class Told(NamedTuple):
@@ -109,6 +112,45 @@ class Told(NamedTuple):
     target: Target
     channel: str
     level: Severity
+    highest: Severity = Severity.NONE
+    """The highest that it heard since the alert fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """For a while nobody is told of some rules, accounts or symbols.
+
+    It names them by globs; what it does not name it does not look at. A silence of symbols covers
+    what has a symbol. The program's own faults cannot be silenced. Instants are unix milliseconds.
+    """
+
+    number: int
+    begins: int
+    ends: int
+    rules: tuple[str, ...] = ()
+    """Globs, as for a channel; empty: whatever the rule."""
+    accounts: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    over: bool = False
+    """Whether it has ended, by time or by hand."""
+
+    def covers(self, rule: str, target: Target) -> bool:
+        """Tell whether it is about this rule on this target, whatever the time."""
+        return (
+            rule != OWN_FAULTS.name
+            and (not self.rules or Globs(self.rules).match(rule))
+            and (not self.accounts or Globs(self.accounts).match(target.account))
+            and (not self.symbols or (bool(target.symbol) and self._names(target.symbol)))
+        )
+
+    def _names(self, symbol: str) -> bool:
+        return Globs(self.symbols).match(symbol)
+
+    def __str__(self) -> str:
+        """Write it as the options that make it."""
+        named = {"rule": self.rules, "account": self.accounts, "symbol": self.symbols}
+        words = [f"--{option} '{glob}'" for option, globs in named.items() for glob in globs]
+        return " ".join(words) or "--all"
 
 
 class SwitchRecord(NamedTuple):
@@ -165,7 +207,8 @@ class TimerRecord(NamedTuple):
     happening and target; body: how many happenings wait to be summed up), `alive` (when we last
     were), `known` (key: what happened already, by what the exchange said of it), `rule` (key: rule;
     body: its conditions), `held` (key: account; body: the side of each position that was held),
-    `banned` (body: until when this address was banned).
+    `banned` (body: until when this address was banned), `owed` (key: rule and target; body: what
+    became of an alert while a silence covered it).
     """
 
     kind: str
@@ -185,6 +228,7 @@ class Changes:
     told: tuple[Told, ...] = ()
     timers: tuple[TimerRecord, ...] = ()
     windows: tuple[WindowRecord, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(
@@ -194,6 +238,7 @@ class Changes:
             or self.told
             or self.timers
             or self.windows
+            or self.silences
         )
 
 
@@ -207,3 +252,6 @@ class Saved:
     next_number: int = 1
     windows: tuple[WindowRecord, ...] = ()
     """Each with all its rows, by rising number."""
+    silences: tuple[Silence, ...] = ()
+    """Those that are not over, or whose time came while nothing ran."""
+    next_silence: int = 1

@@ -6,15 +6,23 @@ A channel takes an alert when its globs and the rule's channels match and the le
 `min_severity`. `send_resolved = false` leaves out the end; told becomes NONE all the same.
 Told moves in the commit that creates the delivery. Happenings leave told alone.
 
+While a silence covers an alert nobody is told, and told stands still. When it ends each channel is
+told the difference between what it heard last and what is (`behind`, `settle`).
+
+A delivery is urgent, and no quiet hours hold it, where the notice is critical or the channel was
+told of its alert as critical.
+
 What is of no account, such as a ban, no filter of accounts holds back. The program's own faults go
-to every channel, whatever its filters.
+to every channel, whatever its filters, but for the channel that they are about.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from monitor.core.notices import Delivery, Notice, Target, Told
+from monitor.core.notices import Delivery, Notice, Silence, Target, Told
 from monitor.core.rules import OWN_FAULTS, Globs, Rule, Severity
+from monitor.core.silences import Silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +46,38 @@ class Channel:
         )
 
 
+class Heard(NamedTuple):
+    """What a channel was told of an alert."""
+
+    last: Severity = Severity.NONE
+    highest: Severity = Severity.NONE
+
+
+class Routed(NamedTuple):
+    """Who hears a notice."""
+
+    deliveries: list[Delivery]
+    told: list[Told]
+    withheld: bool = False
+    """Whether a silence keeps it from everybody."""
+
+
 class Router:
     """Decides deliveries, and keeps what each channel was told."""
 
-    def __init__(self, channels: Sequence[Channel], told: Iterable[Told] = ()) -> None:
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        told: Iterable[Told] = (),
+        silences: Iterable[Silence] = (),
+    ) -> None:
         self._channels = tuple(channels)
-        self._told: dict[tuple[str, Target], dict[str, Severity]] = {}
-        for rule, target, channel, level in told:
+        self.silences = Silences(silences)
+        self._told: dict[tuple[str, Target], dict[str, Heard]] = {}
+        for rule, target, channel, level, highest in told:
             if level is not Severity.NONE:
-                self._told.setdefault((rule, target), {})[channel] = level
+                heard = self._told.setdefault((rule, target), {})
+                heard[channel] = Heard(level, max(level, highest))
         self.void = self.replace(channels)
         """What an earlier run told to channels that are gone; to be forgotten."""
 
@@ -66,50 +97,112 @@ class Router:
 
     def told(self, rule: str, target: Target, channel: str) -> Severity:
         """Tell the level of an alert that a channel heard last."""
-        return self._told.get((rule, target), {}).get(channel, Severity.NONE)
+        return self._heard(rule, target, channel).last
 
-    def route(self, notice: Notice, rule: Rule | None) -> tuple[list[Delivery], list[Told]]:
+    def _heard(self, rule: str, target: Target, channel: str) -> Heard:
+        return self._told.get((rule, target), {}).get(channel, Heard())
+
+    def reaches(self, rules: Iterable[Rule], severity: Severity, but: Iterable[str]) -> bool:
+        """Tell whether something of a severity can reach anybody.
+
+        Args:
+            rules: What there is to be told.
+            severity: How bad it is.
+            but: Names of channels that do not count.
+        """
+        left = [channel for channel in self._channels if channel.name not in but]
+        return any(
+            rule.channels is None or channel.name in rule.channels
+            for channel in left
+            if severity >= channel.min_severity
+            for rule in rules
+            if channel.rules.match(rule.name)
+        )
+
+    # -------------------------------------------------------------- one notice
+
+    def route(self, notice: Notice, rule: Rule | None) -> Routed:
         """Decide which channels a notice goes to.
 
         Args:
             notice: What is to be heard.
             rule: Its rule; None when that rule is gone, and only its end is left to tell.
         """
+        if self.silences.over(notice.rule, notice.target):
+            return Routed([], [], withheld=True)
         if notice.kind == "happened":
-            account, severity = notice.target.account, notice.severity
-            return [
-                Delivery(notice.number, channel.name)
-                for channel in self._channels
-                if rule is OWN_FAULTS
-                or (rule is not None and channel.takes(rule, account, severity))
-            ], []
+            return Routed([self._deliver(notice, name) for name in self._hearers(notice, rule)], [])
         if notice.kind == "reminder":
-            return [
-                Delivery(notice.number, channel.name)
+            told = [
+                channel.name
                 for channel in self._channels
                 if channel.send_reminders
                 and self.told(notice.rule, notice.target, channel.name) is not Severity.NONE
-            ], []
-        return self._level_changed(notice, rule)
-
-    def _level_changed(
-        self, notice: Notice, rule: Rule | None
-    ) -> tuple[list[Delivery], list[Told]]:
+            ]
+            return Routed([self._deliver(notice, name) for name in told], [])
         level = Severity.NONE if notice.kind == "resolved" else notice.severity
-        heard = self._told.setdefault((notice.rule, notice.target), {})
+        behind = self.behind(notice.rule, notice.target, level, rule)
+        return self.settle(notice, [channel for channel, _ in behind])
+
+    def _hearers(self, notice: Notice, rule: Rule | None) -> list[str]:
+        """Name the channels that hear of a happening."""
+        if rule is OWN_FAULTS:
+            about = notice.details.get("channel")
+            return [channel.name for channel in self._channels if channel.name != about]
+        return [
+            channel.name
+            for channel in self._channels
+            if rule is not None and channel.takes(rule, notice.target.account, notice.severity)
+        ]
+
+    def behind(
+        self, rule: str, target: Target, level: Severity, known: Rule | None
+    ) -> list[tuple[Channel, Severity]]:
+        """Find the channels that heard another level of an alert than the one that is.
+
+        Args:
+            rule: The name of the alert's rule.
+            target: What the alert is about.
+            level: What is; NONE: it is over.
+            known: The rule; None when it is gone.
+
+        Returns:
+            Each with what it heard last.
+        """
+        found = []
+        for channel in self._channels:
+            last = self.told(rule, target, channel.name)
+            if last is level:
+                continue
+            new = known is not None and channel.takes(known, target.account, level)
+            if last is not Severity.NONE or new:
+                found.append((channel, last))
+        return found
+
+    def settle(self, notice: Notice, channels: Iterable[Channel]) -> Routed:
+        """Tell these channels of a level or an end, and keep that they know."""
+        level = Severity.NONE if notice.kind == "resolved" else notice.severity
+        alert = notice.rule, notice.target
+        heard = self._told.setdefault(alert, {})
         deliveries: list[Delivery] = []
         told: list[Told] = []
-        for channel in self._channels:
-            last = heard.get(channel.name, Severity.NONE)
-            if last is Severity.NONE:
-                new = rule is not None and channel.takes(rule, notice.target.account, level)
-                if not new or level is Severity.NONE:
-                    continue
-                deliveries.append(Delivery(notice.number, channel.name))
-            elif level is not Severity.NONE or channel.send_resolved:
-                deliveries.append(Delivery(notice.number, channel.name))
-            heard[channel.name] = level
-            told.append(Told(notice.rule, notice.target, channel.name, level))
-        if level is Severity.NONE:
-            del self._told[notice.rule, notice.target]
-        return deliveries, told
+        for channel in channels:
+            name = channel.name
+            if level is not Severity.NONE or channel.send_resolved:
+                deliveries.append(self._deliver(notice, name))
+            if level is Severity.NONE:
+                heard.pop(name, None)
+                told.append(Told(*alert, name, level))
+                continue
+            heard[name] = Heard(level, max(level, heard.get(name, Heard()).highest))
+            told.append(Told(*alert, name, *heard[name]))
+        if not heard:
+            del self._told[alert]
+        return Routed(deliveries, told)
+
+    def _deliver(self, notice: Notice, channel: str) -> Delivery:
+        critical = notice.severity is Severity.CRITICAL and notice.kind != "resolved"
+        heard = self._heard(notice.rule, notice.target, channel)
+        return Delivery(
+            notice.number, channel, urgent=critical or heard.highest is Severity.CRITICAL
+        )

@@ -128,7 +128,15 @@ class Rule:
 OWN_FAULTS = Rule(
     "marginwatch",
     Scope.ANY,
-    on=("polls_stretched", "reload_refused"),
+    on=(
+        "channel_failing",
+        "channel_recovered",
+        "notices_dead",
+        "polls_stretched",
+        "reload_refused",
+        "store_failing",
+        "store_replaced",
+    ),
     severity=Severity.WARNING,
     cooldown=600_000,
 )

@@ -20,6 +20,13 @@ _PLAIN = {
     "position_opened": "a position was opened",
     "position_closed": "the position is closed",
     "banned": "the exchange bans this machine's address; until then no account can be polled",
+    "channel_failing": "nothing gets through",
+    "channel_recovered": "messages get through again",
+    "notices_dead": "given up, not taken in time",
+    "store_failing": "what happens cannot be written: messages are sent from memory, and a crash "
+    "now may repeat or forget some",
+    "store_replaced": "the database was corrupt and is begun anew: silences, standing alerts and "
+    "what was not delivered yet are not known any more",
     "reload_refused": "edited files have a fault and are not used; what was read before goes on",
     "polls_stretched": "the request limit of this address does not suffice to poll as often as "
     "configured; changes that no event tells are seen later",
@@ -54,6 +61,8 @@ def headline(notice: Notice) -> str:
             return f"leverage {_from_to(details, 'leverage', 'x')}: {place}"
         case "margin_type_changed":
             return f"margin type {_from_to(details, 'margin_type')}: {place}"
+        case "channel_failing" | "channel_recovered" | "notices_dead" if "channel" in details:
+            return f"{place}: {kind.replace('_', ' ')}: {details['channel']}"
         case _:
             return f"{place}: {kind.replace('_', ' ')}"
 
@@ -84,6 +93,15 @@ def _sentence(kind: str, target: Target, details: dict[str, str], *, several: bo
         case "margin_type_changed":
             text = f"the margin type is {_from_to(details, 'margin_type')}"
             details.pop("margin_type", None)
+        case "channel_failing":
+            waiting = details.pop("waiting", "")
+            name = details.pop("channel", "")
+            return f"channel {name}: {_PLAIN[kind]} for 5 min; {waiting} wait; it is tried on"
+        case "channel_recovered":
+            return f"channel {details.pop('channel', '')}: {_PLAIN[kind]}"
+        case "notices_dead":
+            name, numbers = details.pop("channel", ""), details.pop("numbers", "")
+            return f"channel {name}: {_few(numbers)} {_PLAIN[kind]}"
         case "polls_stretched":
             every = details.pop("every", "")
             return f"{_PLAIN[kind]}; they come every {every} s now"
@@ -91,6 +109,14 @@ def _sentence(kind: str, target: Target, details: dict[str, str], *, several: bo
             return _PLAIN.get(kind, kind)
     details.pop("before", None)
     return text
+
+
+def _few(numbers: str) -> str:
+    """Name notices by their numbers, the first of them."""
+    listed = numbers.split()
+    more = len(listed) - _FEW
+    named = ", ".join(listed[:_FEW]) + (f" and {more} more" if more > 0 else "")
+    return f"{'notice' if len(listed) == 1 else 'notices'} {named}"
 
 
 def _money(kind: str, target: Target, details: dict[str, str], *, several: bool) -> str:
@@ -131,6 +157,9 @@ def _detail(name: str, value: str, zone: tzinfo, style: Style) -> str:
         return f"until {clock(int(value), zone)}"
     return f"{_DETAILS.get(name, name.replace('_', ' '))} {_number(name, value, style)}"
 
+
+_FEW = 10
+"""So many numbers of notices are worth listing."""
 
 _DETAILS = {"unrealized_pnl": "unrealized PnL"}
 

@@ -1,11 +1,11 @@
 """Notices: numbered, routed, repeated, and summed up.
 
 What `engine.py` found out becomes a notice here: an alert's level changed, an alert's target is
-gone, a reminder is due, something happened. Every notice gets a number of its own, the numbers
-that a reader needs, and the channels that are to hear it.
+gone, a reminder is due, something happened, a silence is over. Every notice gets a number of its
+own, the numbers that a reader needs, and the channels that are to hear it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -23,13 +23,16 @@ from monitor.core.notices import (
     Notice,
     Reading,
     Saved,
+    Silence,
     Target,
     TimerRecord,
     Told,
     WindowRecord,
 )
+from monitor.core.owing import Owing
 from monitor.core.routing import Channel, Router
 from monitor.core.rules import Rule, Severity
+from monitor.core.silences import Silences
 
 EXPIRE, JUDGE, REST = 0, 1, 2
 """Ranks of the agenda: what turns stale comes before what is judged because of it."""
@@ -45,6 +48,7 @@ class Outcome:
     told: list[Told] = field(default_factory=list)
     timers: dict[tuple[str, str], TimerRecord] = field(default_factory=dict)
     windows: list[WindowRecord] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     symbols: frozenset[str] | None = None
@@ -62,6 +66,7 @@ class Outcome:
             tuple(self.told),
             tuple(self.timers.values()),
             tuple(self.windows),
+            tuple(self.silences),
         )
 
 
@@ -117,8 +122,10 @@ class Teller:
         outcome: Outcome,
     ) -> None:
         self._rules = rules
-        self._router = Router(channels, saved.told)
+        self._router = Router(channels, saved.told, saved.silences)
         outcome.told.extend(self._router.void)
+        self.owing = Owing(saved.timers)
+        """The alerts whose changes a silence kept from everybody."""
         self._agenda = agenda
         self._next_number = saved.next_number
         self._cooldowns: dict[str, Cooldown] = {}
@@ -135,6 +142,20 @@ class Teller:
         outcome.told.extend(self._router.replace(channels))
         for record in records:
             self._take_up(record, now, outcome)
+
+    def reaches(self, severity: Severity, but: Iterable[str]) -> bool:
+        """Tell whether what rules say at a severity can reach a channel other than these."""
+        rules = [
+            rule
+            for rule in self._rules.values()
+            if rule.severity is severity or any(each.severity is severity for each in rule.levels)
+        ]
+        return self._router.reaches(rules, severity, but)
+
+    @property
+    def silences(self) -> Silences:
+        """Those that stand."""
+        return self._router.silences
 
     def _take_up(self, record: TimerRecord, now: Now, outcome: Outcome) -> None:
         """Go on with a cooldown, or forget it where no rule is about it any more."""
@@ -172,7 +193,7 @@ class Teller:
             condition=_condition(alert, max(after, before)),
             **_numbers(watch, sight),
         )
-        self._tell(notice, alert.rule, outcome)
+        self._tell(notice, alert.rule, now, outcome)
         alert.noticed = now
         self.plan_reminder(watch, now)
 
@@ -200,7 +221,7 @@ class Teller:
             target=kept.target,
             since=kept.since,
         )
-        self._tell(notice, self._rules.get(kept.rule), outcome)
+        self._tell(notice, self._rules.get(kept.rule), now, outcome)
 
     def ended(
         self, alert: Alert, before: Severity, reason: str, now: Now, outcome: Outcome
@@ -220,8 +241,79 @@ class Teller:
             since=alert.since,
             condition=_condition(alert, before),
         )
-        self._tell(notice, self._rules.get(alert.rule.name), outcome)
+        self._tell(notice, self._rules.get(alert.rule.name), now, outcome)
         alert.noticed = now
+
+    # ------------------------------------------------------------ after a silence
+
+    def catch_up(self, watch: Watch, sight: Sight, outcome: Outcome) -> None:
+        """Settle an alert of an earlier run, now that its numbers are fresh."""
+        alert = watch.judge.rule.name, watch.target
+        if alert in self.owing and not self.silences.over(*alert):
+            self.settle(watch, sight, outcome)
+
+    def settle(self, watch: Watch, sight: Sight, outcome: Outcome) -> None:
+        """Tell each channel the difference between what it heard of an alert and what is."""
+        alert, now = watch.alert, sight.view.now
+        if alert is None or alert.level is Severity.NONE:
+            return
+        rule, target, level = alert.rule, alert.target, alert.level
+        owed = self.owing.take(rule.name, target, now, outcome.timers)
+        reason = owed.reason if owed is not None else None
+        numbers = _numbers(watch, sight)
+        for last, channels in self._behind(rule.name, target, level, rule).items():
+            kind = _kind(last, level)
+            notice = Notice(
+                number=self._number(),
+                at=now.utc,
+                kind=kind,
+                severity=level,
+                previous=last,
+                reason=(reason or _reason(alert)) if kind == "eased" else None,
+                rule=rule.name,
+                target=target,
+                since=alert.since,
+                condition=_condition(alert, max(level, last)),
+                **numbers,
+            )
+            self._settle(notice, channels, outcome)
+        alert.noticed = now
+        outcome.alerts[rule.name, target] = alert.record(now)
+        self.plan_reminder(watch, now)
+
+    def settle_end(self, rule: str, target: Target, now: Now, outcome: Outcome) -> None:
+        """Tell those who heard of an alert that it ended while a silence covered it."""
+        owed = self.owing.take(rule, target, now, outcome.timers)
+        if owed is None:
+            return
+        for last, channels in self._behind(rule, target, Severity.NONE, None).items():
+            notice = Notice(
+                number=self._number(),
+                at=now.utc,
+                kind="resolved",
+                severity=max(owed.severity, last),
+                previous=last,
+                reason=owed.reason or "recovered",
+                rule=rule,
+                target=target,
+                since=owed.since,
+            )
+            self._settle(notice, channels, outcome)
+
+    def _behind(
+        self, name: str, target: Target, level: Severity, rule: Rule | None
+    ) -> dict[Severity, list[Channel]]:
+        """Group the channels that heard another level by what they heard: a notice for each."""
+        groups: dict[Severity, list[Channel]] = {}
+        for channel, last in self._router.behind(name, target, level, rule):
+            groups.setdefault(last, []).append(channel)
+        return groups
+
+    def _settle(self, notice: Notice, channels: Sequence[Channel], outcome: Outcome) -> None:
+        routed = self._router.settle(notice, channels)
+        outcome.notices.append(notice)
+        outcome.deliveries.extend(routed.deliveries)
+        outcome.told.extend(routed.told)
 
     # ------------------------------------------------------------ reminders
 
@@ -231,7 +323,9 @@ class Teller:
         due = None
         if alert is not None and alert.level is not Severity.NONE:
             repeat = alert.rule.repeat
-            if alert.noticed is not None and repeat is not None and not alert.waits_for_fresh:
+            silent = self.silences.over(alert.rule.name, alert.target)
+            waits = alert.waits_for_fresh or silent
+            if alert.noticed is not None and repeat is not None and not waits:
                 # What fell due while we were down comes once, now.
                 due = max(alert.noticed.ticks + repeat, now.ticks)
         self._agenda.put(("remind", watch), due, REST)
@@ -253,7 +347,7 @@ class Teller:
             condition=_condition(alert, alert.level),
             **_numbers(watch, sight),
         )
-        self._tell(notice, alert.rule, outcome)
+        self._tell(notice, alert.rule, now, outcome)
         alert.noticed = now
         outcome.alerts[alert.rule.name, alert.target] = alert.record(now)
         self.plan_reminder(watch, now)
@@ -296,22 +390,28 @@ class Teller:
             number=self._number(),
             at=now.utc,
             kind="happened",
-            severity=rule.severity,
+            severity=happening.severity or rule.severity,
             rule=rule.name,
             target=happening.target,
             happening=happening.kind,
             count=count,
             details=happening.details,
         )
-        self._tell(notice, rule, outcome)
+        self._tell(notice, rule, now, outcome)
 
     # ------------------------------------------------------------ one door out
 
-    def _tell(self, notice: Notice, rule: Rule | None, outcome: Outcome) -> None:
-        deliveries, told = self._router.route(notice, rule)
+    def _tell(self, notice: Notice, rule: Rule | None, now: Now, outcome: Outcome) -> None:
+        routed = self._router.route(notice, rule)
         outcome.notices.append(notice)
-        outcome.deliveries.extend(deliveries)
-        outcome.told.extend(told)
+        outcome.deliveries.extend(routed.deliveries)
+        outcome.told.extend(routed.told)
+        if notice.kind in {"happened", "reminder"}:
+            return
+        if routed.withheld:
+            self.owing.note(notice, now, outcome.timers)
+        else:
+            self.owing.take(notice.rule, notice.target, now, outcome.timers)
 
     def _number(self) -> int:
         number = self._next_number

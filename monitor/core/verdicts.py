@@ -144,6 +144,8 @@ class Verdicts:
         if alert.waits_for_fresh and not sight.aged & judge.rests_of(cross=sight.cross):
             alert.waits_for_fresh = False
             self._teller.plan_reminder(watch, now)
+            if alert.level is before:
+                self._teller.catch_up(watch, sight, outcome)
         if alert.level is not before:
             self._teller.level_changed(watch, alert, before, sight, outcome)
         # Also where nothing changed: one switch's time may have come without effect, and another's

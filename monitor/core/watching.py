@@ -55,6 +55,10 @@ class Watching:
         target = alert.target
         self._restored.setdefault(target.account, {})[alert.rule.name, target] = alert
 
+    def restored(self, rule: str, target: Target) -> Alert | None:
+        """Give an alert of an earlier run whose target was not seen yet."""
+        return self._restored.get(target.account, {}).get((rule, target))
+
     def begin(self, account: Account, now: Now, outcome: Outcome) -> None:
         """Begin to watch an account: rules about the account itself speak from the start."""
         self.on_pool[account] = {}
@@ -74,7 +78,7 @@ class Watching:
     def release(self) -> list[Alert]:
         """Give away every alert, those of an earlier run that nobody has taken up yet too."""
         alerts = []
-        for watch in self._all():
+        for watch in self.all():
             if watch.alert is not None:
                 alerts.append(watch.alert)
                 watch.alert = None
@@ -90,7 +94,7 @@ class Watching:
         their target end like those of an earlier run.
         """
         self._judges = tuple(judges)
-        former = {(watch.judge.rule.name, watch.target): watch for watch in self._all()}
+        former = {(watch.judge.rule.name, watch.target): watch for watch in self.all()}
         for holding in self.on_holding:
             account, target = holding.account, target_of(holding.account, holding.position)
             self.on_holding[holding] = self._watch(
@@ -104,7 +108,8 @@ class Watching:
         for watch in former.values():
             self._forget(watch)
 
-    def _all(self) -> Iterator[Watch]:
+    def all(self) -> Iterator[Watch]:
+        """List every watch of every account."""
         for account, pools in self.on_pool.items():
             yield from self.on_account[account]
             for watches in pools.values():

@@ -1,20 +1,26 @@
 """Undelivered notices → messages → outcome: one sender per channel, nothing lost on the way.
 
     add() ─▶ waiting ──group_wait, or a critical──▶ due ──▶ sending ─▶ sent
-                                                     ▲         │ refused, unknown
-                                                     └─ back-off of the channel
-                                 due ──5 refusals while others get through──▶ aside (every 5 min)
-                                 any ──give_up_after──▶ dead
+                │ quiet hours hold what is not urgent ▲         │ refused, unknown
+                │                                     └─ back-off of the channel
+                │                due ──5 refusals while others get through──▶ aside (every 5 min)
+                └─ any ──give_up_after──▶ dead
 
-- One notice per message, one message under way per channel; a channel that hangs or refuses delays
-  no other. The text is made at the send: what is late or attempted before says so.
-- Which goes first: a critical, preceded by what waits of its own alert; else the lowest number.
-  The order within an alert stands; only a notice set aside is overtaken.
-- A notice that is refused again and again may be at fault itself, or the whole channel may be. To
-  learn which, a notice of another alert is tried in between: when that one gets through and the
-  first is then refused once more, it is set aside. While nobody else waits, nothing is concluded.
+- What is due goes in one message, one message under way per channel; a channel that hangs or
+  refuses delays no other. The text is made at the send: what is late or attempted before says so.
+- In a message a critical goes first, preceded by what waits of its own alert, then the rest by
+  number. The order within an alert stands; only a notice set aside is overtaken. Two messages with
+  criticals are half a second apart, so that a storm of them is a few messages.
+- `max_per_minute` counts messages and holds back those without a critical.
+- A digest that is refused three times is taken apart: one notice, then, with each success, twice
+  as many. So the notice at fault, if there is one, comes to stand alone.
+- A notice that is refused alone may be at fault itself, or the whole channel may be. To learn
+  which, notices of other alerts are tried next; when they get through and the first is refused five
+  times in all, it is set aside. While nobody else gets through, nothing is concluded.
 - An attempt is kept before it is made. A store that fails holds up nothing: we send from memory.
-- Not here: who is told what (`core.routing`), digests, rate limits, quiet hours.
+- Own faults (a channel that fails, notices given up) are told to the engine, but for those about
+  notices of own faults: one would breed the next.
+- Not here: who is told what, and what is urgent (`core.routing`).
 """
 
 import logging
@@ -24,9 +30,11 @@ from typing import Protocol
 
 import trio
 
-from monitor.core.events import Now
+from monitor.core.digest import Tried, most
+from monitor.core.events import ChannelFailed, ChannelRecovered, NoticesDied, Now, OwnFault
 from monitor.core.message import Message
 from monitor.core.notices import Delivery, Notice
+from monitor.core.rules import OWN_FAULTS
 from monitor.errors import CommitFailed
 from monitor.notify import Sent
 from monitor.outbox.box import FAILING, GONE, Box, Closed, Item, OutboxChannel
@@ -34,17 +42,28 @@ from monitor.store import Undelivered
 
 __all__ = ["Keeper", "Outbox", "OutboxChannel"]
 
+_FEW = 8
+"""So many numbers of notices are worth naming in a line of the log."""
+
 
 class Keeper(Protocol):
-    """The store's part in a delivery; both raise CommitFailed when it is kept only in memory."""
+    """The store's part in a delivery; all raise CommitFailed when it is kept only in memory."""
 
-    async def attempted(self, number: int, channel: str, attempt: int, at: int) -> None:
-        """Keep that a send begins."""
+    async def attempted(self, tries: Sequence[tuple[int, int]], channel: str, at: int) -> None:
+        """Keep that a message with these notices, each for the n-th time, begins to be sent."""
 
-    async def settled(
-        self, number: int, channel: str, state: str, at: int, error: str | None = None
+    async def answered(
+        self,
+        tries: Sequence[tuple[int, int]],
+        channel: str,
+        status: str,
+        at: int,
+        answer: str = "",
     ) -> None:
-        """Keep that a delivery is over."""
+        """Keep what became of it; `sent` ends the deliveries."""
+
+    async def died(self, number: int, channel: str, at: int, why: str) -> None:
+        """Keep that a delivery is given up."""
 
 
 class Outbox:
@@ -54,10 +73,12 @@ class Outbox:
         channels: All channels that exist.
         store: Where attempts and outcomes are kept.
         send: Sends a message to a channel, by name; never raises, ends in bounded time.
-        compose: Makes the message of a notice for an attempt, counted from 1.
+        compose: Makes one message of notices, each with its attempt counted from 1, for a channel.
+        room: Tells how many characters a message to a channel may have.
         now: Tells the time.
         rng: For the jitter of back-offs.
         log: For own faults; nothing with a URL is ever handed to it.
+        tell: Hears of own faults.
         scale: How much longer than usual the last round may take (demo: its speed).
     """
 
@@ -67,10 +88,12 @@ class Outbox:
         *,
         store: Keeper,
         send: Callable[[str, Message], Awaitable[Sent]],
-        compose: Callable[[Notice, int], Message],
+        compose: Callable[[Sequence[Tried], str], Message],
+        room: Callable[[str], int],
         now: Callable[[], Now],
         rng: Random,
         log: logging.Logger,
+        tell: Callable[[OwnFault], None] = lambda _: None,
         scale: float = 1.0,
     ) -> None:
         self._boxes = {channel.name: Box(channel, rng) for channel in channels}
@@ -78,6 +101,8 @@ class Outbox:
         self._store = store
         self._send = send
         self._compose = compose
+        self._room = room
+        self._tell = tell
         self._now = now
         self._log = log
         self._scale = scale
@@ -99,13 +124,13 @@ class Outbox:
     def add(self, notices: Sequence[Notice], deliveries: Sequence[Delivery]) -> None:
         """Take in what was committed, or what could not be: then it is sent from memory."""
         by_number = {notice.number: notice for notice in notices}
-        for number, channel in deliveries:
-            self._put(by_number[number], channel, 0)
+        for number, channel, urgent in deliveries:
+            self._put(by_number[number], channel, 0, urgent=urgent)
 
     def restore(self, undelivered: Iterable[Undelivered]) -> None:
         """Take in what an earlier run left, before `run`; it is late, so it is due at once."""
         for pending in undelivered:
-            self._put(pending.notice, pending.channel, pending.attempts)
+            self._put(pending.notice, pending.channel, pending.attempts, urgent=pending.urgent)
         for box in self._boxes.values():
             if box.waiting:
                 box.group_due = trio.current_time()
@@ -133,14 +158,15 @@ class Outbox:
             if name in anew:
                 box.begin_anew()
 
-    def _put(self, notice: Notice, channel: str, attempts: int) -> None:
+    def _put(self, notice: Notice, channel: str, attempts: int, *, urgent: bool) -> None:
         box = self._boxes.get(channel)
         if box is None:
             self._orphans.append(Closed(notice.number, channel, GONE))
             return
         now = trio.current_time()
         age = max(0.0, (self._now().utc - notice.at) / 1000)
-        box.put(Item(notice, attempts, now + box.channel.give_up_after - age), now)
+        expires = now + box.channel.give_up_after - age
+        box.put(Item(notice, attempts, expires, urgent=urgent), now)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send until `drain` is over, or until cancelled."""
@@ -180,9 +206,10 @@ class Outbox:
             if box.gone:
                 return
             box.wake = trio.Event()
-            item, instant = box.next(trio.current_time())
-            if item is not None:
-                await self._attempt(box, item)
+            capacity = most(self._room(box.channel.name))
+            items, instant = box.next(trio.current_time(), self._now().utc, capacity)
+            if items:
+                await self._attempt(box, items)
             elif box.drained is not None:
                 box.drained.set()
                 return
@@ -190,58 +217,76 @@ class Outbox:
                 with trio.move_on_at(instant):
                     await box.wake.wait()
 
-    async def _attempt(self, box: Box, item: Item) -> None:
+    async def _attempt(self, box: Box, items: Sequence[Item]) -> None:
         name = box.channel.name
-        item.attempts += 1
-        box.under_way = item.number
-        if box.drained is not None:
-            box.tried.add(item.number)
+        box.begin(items, trio.current_time())
+        tries = [(item.number, item.attempts) for item in items]
         try:
-            await self._store.attempted(item.number, name, item.attempts, self._now().utc)
+            await self._store.attempted(tries, name, self._now().utc)
         except CommitFailed:
-            self._log.debug("attempt %d of #%d is kept in memory", item.attempts, item.number)
-        try:
-            message = self._compose(item.notice, item.attempts)
-        except Exception:  # noqa: BLE001 - a text that cannot be made must not end every other
-            self._log.exception("#%d cannot be put into words; this is a bug", item.number)
-            message = Message(f"#{item.number} {item.notice.kind}", f"{item.notice.target}")
-        sent = await self._send(name, message)
-        box.under_way = None
+            self._log.debug("attempts of %s are kept in memory", _named(items))
+        sent = await self._send(name, self._message(items, name))
         if sent.status == "sent":
-            box.succeeded(item)
-            await self._settle(item.number, name, "sent", None)
+            box.succeeded(items, trio.current_time())
         else:
-            aside = bool(item.aside_until)
-            box.failed(item, sent, trio.current_time())
+            aside = [item for item in items if item.aside_until]
+            box.failed(items, sent, trio.current_time())
             # The first failure is news; what follows it is not, until 5 min have passed.
             level = logging.WARNING if box.failures == 1 else logging.DEBUG
-            text = "channel %s: #%d %s: %s; it is tried again"
-            self._log.log(level, text, name, item.number, sent.status, sent.detail)
-            if item.aside_until and not aside:
-                text = "channel %s: #%d is refused while others get through; last answer: %s"
-                self._log.warning(text, name, item.number, sent.detail)
-
-    async def _settle(self, number: int, channel: str, state: str, error: str | None) -> None:
+            text = "channel %s: %s %s: %s; it is tried again"
+            self._log.log(level, text, name, _named(items), sent.status, sent.detail)
+            for item in items:
+                if item.aside_until and item not in aside:
+                    text = "channel %s: #%d is refused while others get through; last answer: %s"
+                    self._log.warning(text, name, item.number, sent.detail)
         try:
-            await self._store.settled(number, channel, state, self._now().utc, error)
+            await self._store.answered(tries, name, sent.status, self._now().utc, sent.detail)
         except CommitFailed:
-            self._log.debug("the outcome of #%d for %s is kept in memory", number, channel)
+            self._log.debug("the outcome of %s for %s is kept in memory", _named(items), name)
+
+    def _message(self, items: Sequence[Item], channel: str) -> Message:
+        try:
+            return self._compose([Tried(item.notice, item.attempts) for item in items], channel)
+        except Exception:  # noqa: BLE001 - a text that cannot be made must not end every other
+            self._log.exception("%s cannot be put into words; this is a bug", _named(items))
+        title, *more = [
+            f"#{item.number}{f' (attempt {item.attempts})' if item.attempts > 1 else ''}"
+            f" {item.notice.kind}: {item.notice.target}"
+            for item in items
+        ]
+        return Message(title, "\n".join(more) or "the log says more")
 
     async def _keep_closed(self, closed: list[Closed]) -> None:
         while closed:
-            ended = closed.pop(0)
-            await self._settle(ended.number, ended.channel, "dead", ended.error)
+            number, channel, why = closed.pop(0)
+            try:
+                await self._store.died(number, channel, self._now().utc, why)
+            except CommitFailed:
+                self._log.debug("the end of #%d for %s is kept in memory", number, channel)
 
     def _note(self, box: Box) -> None:
-        """Log what became of a channel or a notice, once per change."""
+        """Tell what became of a channel or of notices, once per change."""
         now, name = trio.current_time(), box.channel.name
-        for item in box.expire(now):
+        dead = box.expire(now)
+        for item in dead:
             self._log.error("channel %s: #%d is given up: %s", name, item.number, item.error)
+        # A fault about the notice of a fault would breed another.
+        numbers = tuple(item.number for item in dead if item.notice.rule != OWN_FAULTS.name)
+        if numbers:
+            self._tell(NoticesDied(name, numbers, dead[-1].error))
         since = box.failing_since
         if since is None and box.announced:
             box.announced = False
             self._log.warning("channel %s: messages get through again", name)
+            self._tell(ChannelRecovered(name))
         elif since is not None and box.waiting and not box.announced and now >= since + FAILING:
             box.announced = True
             text = "channel %s: nothing got through for 5 min; %d wait; last answer: %s"
             self._log.error(text, name, len(box.waiting), box.answer)
+            self._tell(ChannelFailed(name, len(box.waiting), box.answer))
+
+
+def _named(items: Sequence[Item]) -> str:
+    """Name notices by their numbers, the first few of them."""
+    named = " ".join(f"#{item.number}" for item in items[:_FEW])
+    return named if len(items) <= _FEW else f"{named} and {len(items) - _FEW} more"

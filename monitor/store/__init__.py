@@ -35,8 +35,14 @@ from monitor.errors import CommitFailed
 from monitor.store.folder import MIGRATIONS, drop, note_number, noted_number, open_or_renew, take
 from monitor.store.records import (
     Statement,
+    Try,
+    answered,
+    attempted,
+    forgotten,
+    over,
     read_alert,
     read_notice,
+    read_silence,
     read_windows,
     statements,
 )
@@ -54,6 +60,8 @@ class Undelivered(NamedTuple):
     channel: str
     attempts: int
     """How often it was attempted before; it may have arrived."""
+    urgent: bool = False
+    """Whether quiet hours do not hold it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,6 +93,8 @@ class Store:
     """Seconds between two tries of a failing disk when nothing new arrives."""
     LAST_WRITE = 5.0
     """Seconds that the last write may take."""
+    PIECE = 1000
+    """Notices that are forgotten in one transaction."""
 
     def __init__(
         self,
@@ -154,28 +164,34 @@ class Store:
     def saved(self) -> Saved:
         """Read what an earlier run left behind; blocks, for the start of the program."""
         execute = self._database.execute
-        next_number = "SELECT coalesce(max(value), 1) FROM meta WHERE key = 'next_number'"
-        (number,) = execute(next_number).fetchone()
+        meta = dict(execute("SELECT key, value FROM meta"))
         return Saved(
             alerts=tuple(map(read_alert, execute("SELECT * FROM alerts"))),
             told=tuple(
-                Told(rule, Target(*json.loads(target)), channel, Severity(level))
-                for rule, target, channel, level in execute("SELECT * FROM told")
+                Told(rule, Target(*json.loads(target)), channel, *map(Severity, levels))
+                for rule, target, channel, *levels in execute("SELECT * FROM told")
             ),
             timers=tuple(TimerRecord(*row) for row in execute("SELECT * FROM timers")),
-            next_number=max(number, self._noted + 1),
+            next_number=max(meta.get("next_number", 1), self._noted + 1),
             windows=tuple(
                 read_windows(execute("SELECT * FROM windows ORDER BY target, metric, span, number"))
             ),
+            silences=tuple(
+                map(read_silence, execute("SELECT * FROM silences WHERE NOT over ORDER BY number"))
+            ),
+            next_silence=meta.get("next_silence", 1),
         )
 
     def undelivered(self) -> list[Undelivered]:
         """Read what channels have yet to hear, by rising number; blocks, likewise."""
         rows = self._database.execute(
-            "SELECT number, at, facts, channel, attempts FROM deliveries JOIN notices"
+            "SELECT number, at, facts, channel, attempts, urgent FROM deliveries JOIN notices"
             " USING (number) WHERE state = 'pending' ORDER BY number, channel"
         )
-        return [Undelivered(read_notice(*row[:3]), *row[3:]) for row in rows]
+        return [
+            Undelivered(read_notice(number, at, facts), channel, attempts, bool(urgent))
+            for number, at, facts, channel, attempts, urgent in rows
+        ]
 
     # -------------------------------------------------------------- writing
 
@@ -188,23 +204,48 @@ class Store:
         number = max((notice.number for notice in changes.notices), default=0)
         await self._append(tuple(statements(changes)), number)
 
-    async def attempted(self, number: int, channel: str, attempt: int, at: int) -> None:
-        """Keep that a send begins, so that a crash in it is known of; raises as `commit`."""
-        sql = (
-            "UPDATE deliveries SET attempts = max(attempts, ?), tried_at = ?"
-            " WHERE number = ? AND channel = ?"
-        )
-        await self._append([(sql, (attempt, at, number, channel))])
+    async def attempted(self, tries: Sequence[Try], channel: str, at: int) -> None:
+        """Keep that a message begins to be sent, so that a crash in it is known of; as `commit`."""
+        await self._append(tuple(attempted(tries, channel, at)))
 
-    async def settled(
-        self, number: int, channel: str, state: str, at: int, error: str | None = None
+    async def answered(
+        self, tries: Sequence[Try], channel: str, status: str, at: int, answer: str = ""
     ) -> None:
-        """Keep that a delivery is over: `sent` or `dead`, and why; raises as `commit`."""
-        sql = (
-            "UPDATE deliveries SET state = ?, done_at = ?, last_error = ?"
-            " WHERE number = ? AND channel = ?"
-        )
-        await self._append([(sql, (state, at, error, number, channel))])
+        """Keep what became of a message: `sent`, `refused` or `unknown`; raises as `commit`."""
+        await self._append(tuple(answered(tries, channel, status, at, answer)))
+
+    async def died(self, number: int, channel: str, at: int, why: str) -> None:
+        """Keep that a delivery is given up; raises as `commit`."""
+        await self._append([over(number, channel, "dead", at, why)])
+
+    async def forget(self, before: int) -> int:
+        """Delete what was told before an instant (unix milliseconds), all but what still waits.
+
+        Returns:
+            How many notices were deleted.
+
+        Raises:
+            CommitFailed: As `commit`; what was deleted until then stays so.
+        """
+        deleted = 0
+        while True:
+            try:
+                count = await self._in_thread(self._count_before, before, limiter=self._one)
+            except sqlite3.Error as exc:
+                raise CommitFailed(f"{self._path}: cannot be read: {exc}") from exc
+            if not count:
+                return deleted
+            # In pieces: whoever waits for a commit meanwhile waits for one piece.
+            await self._append(tuple(forgotten(before, self.PIECE)))
+            deleted += min(count, self.PIECE)
+
+    def _count_before(self, before: int) -> int:
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM notices WHERE at < ? AND NOT EXISTS (SELECT 1 FROM deliveries"
+            " WHERE deliveries.number = notices.number AND state = 'pending')",
+            (before,),
+        ).fetchone()
+        return int(count)
 
     async def _append(self, statements: Sequence[Statement], number: int = 0) -> None:
         if not statements:

@@ -33,6 +33,16 @@ MIGRATIONS = (
         start INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (target, metric, span, number)) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE told ADD COLUMN highest INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deliveries ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE attempts (number INTEGER, channel TEXT, attempt INTEGER, at INTEGER NOT NULL,
+        status TEXT, answer TEXT, answered INTEGER,
+        PRIMARY KEY (number, channel, attempt)) STRICT, WITHOUT ROWID;
+    CREATE INDEX notices_by_time ON notices (at);
+    CREATE TABLE silences (number INTEGER PRIMARY KEY, begins INTEGER NOT NULL,
+        ends INTEGER NOT NULL, globs TEXT NOT NULL, over INTEGER NOT NULL) STRICT;
+    """,
 )
 """Entry n leads from schema version n to n + 1; an entry that was released is never edited."""
 

@@ -15,6 +15,7 @@ from monitor.core.notices import (
     Grade,
     Notice,
     Reading,
+    Silence,
     SwitchRecord,
     Target,
     TimerRecord,
@@ -91,7 +92,8 @@ def _told(told: Told) -> Statement:
     key = (told.rule, _dump(told.target), told.channel)
     if told.level is Severity.NONE:
         return "DELETE FROM told WHERE rule = ? AND target = ? AND channel = ?", key
-    return "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", (*key, told.level.value)
+    row = (*key, told.level.value, told.highest.value)
+    return "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)", row
 
 
 def _timer(timer: TimerRecord) -> Statement:
@@ -112,13 +114,31 @@ def _window(record: WindowRecord) -> Iterator[Statement]:
         yield "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?)", row
 
 
+def _silence(silence: Silence) -> Iterator[Statement]:
+    globs = _dump([silence.rules, silence.accounts, silence.symbols])
+    row = (silence.number, silence.begins, silence.ends, globs, int(silence.over))
+    yield "INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?, ?)", row
+    yield _go_on_from("next_silence", silence.number + 1)
+
+
+def read_silence(row: tuple[Any, ...]) -> Silence:
+    """Make the silence that a row of `silences` holds."""
+    number, begins, ends, globs, over = row
+    rules, accounts, symbols = map(tuple, json.loads(globs))
+    return Silence(number, begins, ends, rules, accounts, symbols, bool(over))
+
+
 def next_number(number: int) -> Statement:
-    """Write that numbers go on from here; never backwards."""
+    """Write that numbers of notices go on from here; never backwards."""
+    return _go_on_from("next_number", number)
+
+
+def _go_on_from(what: str, number: int) -> Statement:
     sql = (
-        "INSERT INTO meta VALUES ('next_number', ?)"
+        "INSERT INTO meta VALUES (?, ?)"
         " ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"
     )
-    return sql, (number,)
+    return sql, (what, number)
 
 
 def statements(changes: Changes) -> Iterator[Statement]:
@@ -127,13 +147,74 @@ def statements(changes: Changes) -> Iterator[Statement]:
     yield from map(_told, changes.told)
     yield from map(_timer, changes.timers)
     yield from chain.from_iterable(map(_window, changes.windows))
+    yield from chain.from_iterable(map(_silence, changes.silences))
     for notice in changes.notices:
         row = (notice.number, notice.at, notice_facts(notice))
         yield "INSERT OR IGNORE INTO notices VALUES (?, ?, ?)", row
-    delivery_row = "INSERT OR IGNORE INTO deliveries VALUES (?, ?, 'pending', 0, NULL, NULL, NULL)"
+    delivery_row = (
+        "INSERT OR IGNORE INTO deliveries (number, channel, urgent, state, attempts)"
+        " VALUES (?, ?, ?, 'pending', 0)"
+    )
     yield from ((delivery_row, delivery) for delivery in changes.deliveries)
     if changes.notices:
         yield next_number(max(notice.number for notice in changes.notices) + 1)
+
+
+Try = tuple[int, int]
+"""A notice by its number, and which attempt to send it this is, counted from 1."""
+
+
+def attempted(tries: Iterable[Try], channel: str, at: int) -> Iterator[Statement]:
+    """Write that one message with these notices is about to be sent."""
+    counted = (
+        "UPDATE deliveries SET attempts = max(attempts, ?), tried_at = ?"
+        " WHERE number = ? AND channel = ?"
+    )
+    listed = "INSERT OR IGNORE INTO attempts (number, channel, attempt, at) VALUES (?, ?, ?, ?)"
+    for number, attempt in tries:
+        yield counted, (attempt, at, number, channel)
+        yield listed, (number, channel, attempt, at)
+
+
+def answered(
+    tries: Iterable[Try], channel: str, status: str, at: int, answer: str
+) -> Iterator[Statement]:
+    """Write what became of a message: `sent` ends its deliveries, anything else is tried again."""
+    sql = (
+        "UPDATE attempts SET status = ?, answer = ?, answered = ?"
+        " WHERE number = ? AND channel = ? AND attempt = ?"
+    )
+    for number, attempt in tries:
+        yield sql, (status, answer, at, number, channel, attempt)
+        if status == "sent":
+            yield over(number, channel, "sent", at, None)
+
+
+def over(number: int, channel: str, state: str, at: int, error: str | None) -> Statement:
+    """Write that a delivery is over: `sent` or `dead`, and why."""
+    sql = (
+        "UPDATE deliveries SET state = ?, done_at = ?, last_error = ?"
+        " WHERE number = ? AND channel = ?"
+    )
+    return sql, (state, at, error, number, channel)
+
+
+_OLD = (
+    "number IN (SELECT number FROM notices WHERE at < ? AND NOT EXISTS (SELECT 1 FROM deliveries"
+    " WHERE deliveries.number = notices.number AND state = 'pending') ORDER BY number LIMIT ?)"
+)
+
+
+def forgotten(before: int, limit: int) -> Iterator[Statement]:
+    """Write that notices from before an instant are forgotten, but for those still to be heard.
+
+    Args:
+        before: Unix milliseconds.
+        limit: How many at most; the oldest go first.
+    """
+    for table in ("attempts", "deliveries", "notices"):
+        yield f"DELETE FROM {table} WHERE {_OLD}", (before, limit)  # noqa: S608 - fixed names
+    yield "DELETE FROM silences WHERE over AND ends < ?", (before,)
 
 
 def read_alert(row: tuple[Any, ...]) -> AlertRecord:

@@ -11,7 +11,7 @@ from monitor.core.events import (
     AssetRow,
     Woke,
 )
-from monitor.core.notices import AlertRecord, Grade, SwitchRecord, Target, Told
+from monitor.core.notices import AlertRecord, Delivery, Grade, SwitchRecord, Target, Told
 from monitor.core.routing import Channel
 from monitor.core.rules import Globs, Rule, Severity
 from tests.core.worlds import (
@@ -90,8 +90,8 @@ def test_a_fired_notice_carries_what_a_reader_needs() -> None:
     assert notice.values["mark_price"].value == 55000
     assert notice.values["wallet_balance"].value == 1000
     assert "data_age" in notice.values
-    assert [tuple(entry) for entry in outcome.deliveries] == [(1, "phone")]
-    assert outcome.told == [Told("near", TARGET, "phone", WARNING)]
+    assert outcome.deliveries == [Delivery(1, "phone")]
+    assert outcome.told == [Told("near", TARGET, "phone", WARNING, WARNING)]
     assert outcome.changes.notices == (notice,)
     record = AlertRecord(
         "near",

@@ -33,8 +33,8 @@ def life(router: Router, chosen: Rule | None = RULE) -> list[list[int]]:
     ]
     heard: dict[str, list[int]] = {}
     for step in steps:
-        for number, channel in router.route(step, chosen)[0]:
-            heard.setdefault(channel, []).append(number)
+        for delivery in router.route(step, chosen).deliveries:
+            heard.setdefault(delivery.channel, []).append(delivery.number)
     return [heard.get(name, []) for name in ("phone", "desk")]
 
 
@@ -91,26 +91,26 @@ def test_without_reminders() -> None:
 
 def test_a_reminder_goes_to_those_who_were_told() -> None:
     router = Router([Channel("phone"), Channel("desk")], [Told("room", TARGET, "desk", INFO)])
-    assert router.route(notice("reminder", INFO), RULE) == ([Delivery(1, "desk")], [])
+    assert router.route(notice("reminder", INFO), RULE) == ([Delivery(1, "desk")], [], False)
 
 
 def test_what_was_told_in_an_earlier_run_is_known() -> None:
     router = Router([Channel("desk", CRITICAL)], [Told("room", TARGET, "desk", CRITICAL)])
     assert router.told("room", TARGET, "desk") is CRITICAL
-    deliveries, told = router.route(notice("eased", INFO), RULE)
-    assert deliveries == [Delivery(1, "desk")]
-    assert told == [Told("room", TARGET, "desk", INFO)]
+    deliveries, told, _ = router.route(notice("eased", INFO), RULE)
+    assert deliveries == [Delivery(1, "desk", urgent=True)]
+    assert told == [Told("room", TARGET, "desk", INFO, CRITICAL)]
 
 
 def test_what_was_told_to_a_channel_that_is_gone_is_forgotten() -> None:
     router = Router([Channel("new")], [Told("room", TARGET, "old", CRITICAL)])
     assert router.told("room", TARGET, "old") is NONE
-    assert router.route(notice("resolved", CRITICAL), RULE) == ([], [])
+    assert router.route(notice("resolved", CRITICAL), RULE) == ([], [], False)
 
 
 def test_the_end_of_an_alert_without_its_rule_goes_to_those_who_were_told() -> None:
     router = Router([Channel("phone"), Channel("desk")], [Told("room", TARGET, "phone", INFO)])
-    deliveries, told = router.route(notice("resolved", INFO), None)
+    deliveries, told, _ = router.route(notice("resolved", INFO), None)
     assert deliveries == [Delivery(1, "phone")]
     assert told == [Told("room", TARGET, "phone", NONE)]
 
@@ -118,16 +118,16 @@ def test_the_end_of_an_alert_without_its_rule_goes_to_those_who_were_told() -> N
 def test_happenings_go_by_severity_and_leave_told_alone() -> None:
     router = Router([Channel("phone"), Channel("desk", CRITICAL)])
     happened = replace(notice("happened", WARNING), happening="liquidation")
-    assert router.route(happened, HAPPENING) == ([Delivery(1, "phone")], [])
+    assert router.route(happened, HAPPENING) == ([Delivery(1, "phone")], [], False)
     assert router.told("room", TARGET, "phone") is NONE
-    assert router.route(happened, None) == ([], [])
+    assert router.route(happened, None) == ([], [], False)
 
 
 def test_alerts_of_different_targets_are_told_apart() -> None:
     router = Router([Channel("phone", WARNING)])
     router.route(notice("fired", WARNING), RULE)
     other = replace(notice("fired", INFO), target=TARGET._replace(side="short"))
-    assert router.route(other, RULE) == ([], [])
+    assert router.route(other, RULE) == ([], [], False)
 
 
 @pytest.mark.parametrize(

@@ -327,18 +327,24 @@ class World:
         }
         windows = {record[:3]: record for record in self.before.windows}
         number = self.before.next_number
+        silences = {silence.number: silence for silence in self.before.silences}
+        next_silence = self.before.next_silence
         for _, outcome in self.outcomes:
             keep_windows(windows, outcome.windows)
             alerts |= outcome.alerts
             told |= {entry[:3]: entry for entry in outcome.told}
             timers |= outcome.timers
             number = max([number, *(notice.number + 1 for notice in outcome.notices)])
+            silences |= {silence.number: silence for silence in outcome.silences}
+            next_silence = max([next_silence, *(number + 1 for number in silences)])
         return Saved(
             tuple(record for record in alerts.values() if not record.idle),
             tuple(entry for entry in told.values() if entry.level is not Severity.NONE),
             tuple(record for record in timers.values() if record.body is not None),
             number,
             tuple(windows.values()),
+            tuple(silence for silence in silences.values() if not silence.over),
+            next_silence,
         )
 
     # ---------------------------------------------------------------- what it believes

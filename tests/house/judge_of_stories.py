@@ -243,7 +243,7 @@ class _Judge:
             attempts[key] = send.attempt
             if touches(self._slow, send.at - 4, send.at):
                 unkept.add(key)  # a disk that failed to keep an attempt cannot tell of it later
-            if titles.setdefault(send.number, send.title) != send.title:
+            if send.title and titles.setdefault(send.number, send.title) != send.title:
                 yield f"{name}: {titles[send.number]!r} and {send.title!r} have one number"
         yield from self._handed_over()
 

@@ -5,12 +5,12 @@ copies the folder at the named point, drops whatever that life would still have 
 next life begin on the copy.
 """
 
-import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from math import inf
 from pathlib import Path
 from random import Random
@@ -28,9 +28,11 @@ from tests.house.story_maker import CrashPoint, End, Plan
 from tests.house.town import START, Town
 from tests.house.truth import Truth
 
+# By name, so that mypy does not see one file under two module names.
+receiver = import_module("tests.receiver")
+
 _PATIENCE = 90.0
 """Seconds that a crash waits for its point before it happens anyway."""
-_NUMBER = re.compile(r"^#([0-9]+) .*?(?:\(attempt ([0-9]+)\))?$", re.MULTILINE)
 
 
 class Send(NamedTuple):
@@ -42,6 +44,7 @@ class Send(NamedTuple):
     attempt: int
     arrived: bool
     title: str
+    """Of a message about this alone; "" of one among several."""
 
 
 class Kept(NamedTuple):
@@ -231,18 +234,19 @@ class _Life:
     async def _send(self, channel: str, message: Message) -> Sent:
         """Stand in for the services: take, refuse, or leave in doubt."""
         lives, began = self._lives, self._lives.town.seconds
-        found = _NUMBER.search(message.body)
-        assert found is not None, f"a message without a number: {message.body!r}"
-        number, attempt = int(found[1]), int(found[2] or 1)
+        found = receiver.numbers_in(message.body)
+        assert found, f"a message without a number: {message.body!r}"
         ways = [o.how for o in self._plan.outages if o.channel == channel and o.at <= began < o.end]
         how = ways[0] if ways else "well"
         arrived = how in {"well", "slow"} or (how == "unknown" and lives.rng.random() < 0.5)
-        send = Send(began, channel, number, attempt, arrived, message.title)
+        title = message.title if len(found) == 1 else ""
+        sends = [Send(began, channel, number, attempt, arrived, title) for number, attempt in found]
         if self._armed and self._end.how == "during send":
-            lives.story.sends.append(send._replace(arrived=arrived and lives.rng.random() < 0.5))
+            after_all = arrived and lives.rng.random() < 0.5
+            lives.story.sends += [send._replace(arrived=after_all) for send in sends]
             await self._crash()
         await trio.sleep({"well": 0.05, "slow": 6.0, "unknown": 15.0, "refused": 0.2}[how])
-        lives.story.sends.append(send)
+        lives.story.sends += sends
         if arrived:
             await self._at("after send")
         if how == "refused":

@@ -16,11 +16,13 @@ CHANNELS = """
 name = "phone"
 url = "json://127.0.0.1:9"
 group_wait = "2s"
+max_per_minute = 600
 [[channel]]
 name = "pager"
 url = "json://127.0.0.1:9"
 min_severity = "critical"
 group_wait = "0s"
+max_per_minute = 600
 """
 
 

@@ -171,9 +171,8 @@ async def test_a_channel_whose_url_is_refused_changes_nothing(
     ]
     assert sorted((channel, title) for _, channel, title in town.sent) == [
         ("desk", "WARNING: BTCUSDT long (main): other"),
-        ("phone", "RESOLVED: BTCUSDT long (main): long"),
         ("phone", "WARNING: BTCUSDT long (main): long"),
-        ("phone", "WARNING: BTCUSDT long (main): other"),
+        ("phone", "WARNING: BTCUSDT long (main): other, and 1 more"),  # the end of the other
         ("phone", "WARNING: marginwatch: reload refused"),
     ]
 

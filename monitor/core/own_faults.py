@@ -1,0 +1,75 @@
+"""The program's own faults, as happenings of the built-in rule `marginwatch`.
+
+They are warnings; critical is what leaves nobody to be woken: no channel that takes criticals gets
+through, or the store fails. A fault of a channel goes to every other channel. It stays open until
+the channel recovers, and is not told again meanwhile; the outbox announces none for a notice of
+this rule, so that one fault never breeds another.
+"""
+
+from monitor.core.events import (
+    ChannelFailed,
+    ChannelRecovered,
+    NoticesDied,
+    Now,
+    StoreFailed,
+    StoreReplaced,
+)
+from monitor.core.happenings import Happening
+from monitor.core.notices import Target
+from monitor.core.rules import Severity
+from monitor.core.telling import Outcome, Teller
+
+_PROCESS = Target("")
+
+
+class OwnFaults:
+    """Tells what is wrong with channels and with the store.
+
+    Args:
+        teller: Who makes notices of it.
+    """
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._failing: set[str] = set()
+
+    def of_channel(
+        self, event: ChannelFailed | ChannelRecovered | NoticesDied, now: Now, outcome: Outcome
+    ) -> None:
+        """Tell that a channel fails, works again, or that notices never reached it."""
+        name = event.channel
+        match event:
+            case ChannelFailed():
+                if name in self._failing:
+                    return
+                self._failing.add(name)
+                details = {"channel": name, "waiting": str(event.waiting), "why": event.why}
+                self._tell("channel_failing", details, now, outcome)
+            case ChannelRecovered():
+                if name in self._failing:
+                    self._failing.discard(name)
+                    self._tell("channel_recovered", {"channel": name}, now, outcome)
+            case NoticesDied():
+                # Without the "#": in a message that would mean that these numbers arrived with it.
+                numbers = " ".join(map(str, event.numbers))
+                details = {"channel": name, "numbers": numbers, "why": event.why}
+                self._tell("notices_dead", details, now, outcome)
+
+    def of_store(self, event: StoreFailed | StoreReplaced, now: Now, outcome: Outcome) -> None:
+        """Tell that the store cannot be written, or was lost and begun anew."""
+        if isinstance(event, StoreFailed):
+            self._tell("store_failing", {"why": event.why}, now, outcome, Severity.CRITICAL)
+        else:
+            self._tell("store_replaced", {"why": event.why}, now, outcome)
+
+    def _tell(
+        self,
+        kind: str,
+        details: dict[str, str],
+        now: Now,
+        outcome: Outcome,
+        severity: Severity | None = None,
+    ) -> None:
+        if severity is None and not self._teller.reaches(Severity.CRITICAL, self._failing):
+            severity = Severity.CRITICAL
+        self._teller.happen(Happening(kind, _PROCESS, details, severity), now, outcome)
