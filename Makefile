@@ -2,7 +2,7 @@
 .PHONY: help setup demo test check fmt bench peers soak
 BIN := .venv/bin
 # What takes a task_status: flake8-async then sees where `start_soon` is used in place of `start`.
-STARTABLE := run,listen,_carry,_serve,_stop_on_signal
+STARTABLE := run,listen,serve,_carry,_serve,_stop_on_signal
 
 help:
 	@echo "make demo    a leveraged account from calm to liquidation, no keys needed"

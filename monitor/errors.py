@@ -8,7 +8,9 @@
     │  ├─ RuleTestError         … rule tests; carries every fault of every file
     │  ├─ ScenarioError         … a scenario file
     │  ├─ PortInUse             … another program listens there
-    │  └─ StoreUnusable         … data_dir is locked, unreadable, full or from a newer version
+    │  ├─ StoreUnusable         … data_dir is unreadable, full or from a newer version
+    │  │  └─ StoreInUse         … another process has it
+    │  └─ NoAnswer              … a running service does not answer a command
     ├─ ConditionError           a rule's condition is wrong; `rulefile` adds the place
     ├─ ExchangeRefused          the exchange answered with an error code
     │  └─ KeyRejected           … that says: not with this key
@@ -66,6 +68,14 @@ class PortInUse(OperatorError):
 
 class StoreUnusable(OperatorError):
     """The data directory or the database in it cannot be used."""
+
+
+class StoreInUse(StoreUnusable):
+    """Another process has the data directory."""
+
+
+class NoAnswer(OperatorError):
+    """A service runs, and does not answer what a command asks it."""
 
 
 class ConditionError(MonitorError):

@@ -79,8 +79,8 @@ CONFIG_WORDS = {
     "one, and the account counts as blind. At least twice `poll_interval`.",
     "Config.repeat": "Time between reminders of a firing alert, for rules that do not say.",
     "Config.give_up_after": "A message that its channel did not take for so long is given up.",
-    "Config.keep_history": "How long notices, and what became of them, are kept. What a channel has "
-    "yet to hear is kept whatever its age.",
+    "Config.keep_history": "How long notices, and what became of them, are kept. What a channel "
+    "has yet to hear is kept whatever its age.",
     "Config.max_weight_share": "How much of the request limit that the exchange grants to this "
     "machine's address our own requests may use; polls become rarer before they exceed it. All "
     "programs behind the address share the limit.",

@@ -64,6 +64,7 @@ from monitor.core.introduction import introduction
 from monitor.core.message import Message
 from monitor.core.notices import Notice
 from monitor.core.rules import Rule
+from monitor.core.standing import Standing
 from monitor.core.telling import Outcome
 from monitor.errors import CommitFailed
 from monitor.feed import Latest
@@ -98,6 +99,15 @@ class _Marks:
     taken: trio.Event
 
 
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """An event whose outcome somebody waits for, on its way to the judge."""
+
+    event: Event
+    done: trio.Event
+    outcome: Outcome | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reload:
     """Other rules and channels on their way to the judge."""
@@ -107,7 +117,7 @@ class _Reload:
     taken: trio.Event
 
 
-_Told = Event | _Marks | _Reload
+_Told = Event | _Marks | _Reload | _Asked
 """What the judge takes."""
 
 
@@ -268,6 +278,28 @@ class Service:
             return
         await order.taken.wait()
 
+    async def tell(self, event: Event) -> Outcome | None:
+        """Tell the engine an event, and return what came of it once that is committed.
+
+        None where the service is ending. See `store_failing` for whether it is on disk.
+        """
+        asked = _Asked(event, trio.Event())
+        try:
+            await self._to_engine.send(asked)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return None
+        await asked.done.wait()
+        return asked.outcome
+
+    def standing(self) -> list[Standing]:
+        """List the alerts that fire, the worst first."""
+        return self.engine.standing(self._doors.now())
+
+    @property
+    def store_failing(self) -> bool:
+        """Whether the last commit failed: what is new is in memory only."""
+        return self._store_failing
+
     def refuse_reload(self, faults: str) -> None:
         """Tell that edited files are not taken, because of these faults."""
         self._tell(ReloadRefused(faults))
@@ -293,6 +325,9 @@ class Service:
                 elif isinstance(event, _Reload):
                     await self._take_reload(event)
                     event = Woke()
+                elif isinstance(event, _Asked):
+                    await self._take_asked(event)
+                    event = Woke()
                 jump = clock.jumped(self._doors.now())
                 if jump is not None:
                     await self._begin_anew(jump)
@@ -315,6 +350,11 @@ class Service:
         self.outbox.replace(outbox_channels(config), anew=moved)
         await self._follow(outcome)
         order.taken.set()
+
+    async def _take_asked(self, asked: _Asked) -> None:
+        asked.outcome = self.engine.on(asked.event, self._doors.now())
+        await self._follow(asked.outcome)
+        asked.done.set()
 
     async def _judge_one(self, event: Event) -> None:
         await self._follow(self.engine.on(event, self._doors.now()))

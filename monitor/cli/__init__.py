@@ -16,12 +16,9 @@ from typing import Any
 
 import click
 
+from monitor.cli import beside
+from monitor.cli.options import BUG, CONFIG_OPTION, FINE, INTERRUPTED, NO, RULES_OPTION, WRONG
 from monitor.errors import OperatorError
-
-FINE, NO, WRONG, BUG = 0, 1, 2, 3
-"""Exit codes: fine · the answer is no · usage, configuration or rules · a bug."""
-INTERRUPTED = 130
-"""Ctrl-C in a command that does not end that way by itself; the shells' own number."""
 
 
 class House(click.Group):
@@ -112,27 +109,6 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 
         click.echo(f"marginwatch {version('marginwatch')}")
         ctx.exit()
-
-
-CONFIG_OPTION = click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The configuration. Default: $MARGINWATCH_CONFIG, ./config.toml, "
-    "~/.config/marginwatch/config.toml, /etc/marginwatch/config.toml.",
-)
-"""For every command that reads the configuration; the parameter is `config`."""
-
-
-RULES_OPTION = click.option(
-    "--rules",
-    multiple=True,
-    metavar="GLOB",
-    help="Judge by these rule files instead of the configuration's own. May be given several "
-    "times.",
-)
-"""For commands that judge accounts once; the parameter is `rules`."""
 
 
 @click.group(cls=House, context_settings={"help_option_names": ["-h", "--help"]})
@@ -395,6 +371,10 @@ def notify(*, config: Path | None, channel: str | None, text: str) -> int:
     from monitor.cli import serving  # Apprise behind it
 
     return serving.notify(config, channel, text)
+
+
+for command in beside.COMMANDS:
+    main.add_command(command)
 
 
 SCENARIO = click.Path(path_type=Path, dir_okay=False)

@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 import trio
 
-from monitor import oneshot
+from monitor import control, oneshot
 from monitor.app import Compose, Doors, Service, real_now
+from monitor.app.desk import Desk
 from monitor.app.reloading import Reloader
 from monitor.binance.link import make_dial
 from monitor.cli.loading import rules_of
@@ -82,6 +83,8 @@ async def _serve(
         async with trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signal, service, reloader)
             await nursery.start(reloader.run)
+            if not dry_run:
+                await nursery.start(control.serve, data_dir, Desk(service).answer)
             await service.run()
             nursery.cancel_scope.cancel("the service has ended")
     finally:

@@ -161,6 +161,17 @@ def _line(unit: _Unit, rules: Mapping[str, Rule], now_utc: int, zone: tzinfo) ->
     return f"{numbers} {' · '.join(parts)}"
 
 
+def line_of(notice: Notice, now_utc: int, zone: tzinfo) -> str:
+    """Say one notice in a line, with its number.
+
+    Args:
+        notice: What was told.
+        now_utc: Unix milliseconds; of an instant on the same day the time alone is written.
+        zone: Of the times.
+    """
+    return f"#{notice.number} {' · '.join(_one(notice, now_utc, zone))}"
+
+
 def _whole(unit: _Unit, now_utc: int, zone: tzinfo) -> Iterator[str]:
     """Say that an alert fired and cleared."""
     fired, over = unit[0].notice, unit[-1].notice

@@ -62,7 +62,7 @@ from monitor.core.freshness import FORGET_AFTER
 from monitor.core.judging import Judge, Watch, look
 from monitor.core.merging import Portfolio, Touched, ticks_of
 from monitor.core.news import News
-from monitor.core.notices import Saved, TimerRecord
+from monitor.core.notices import Saved, Silence, TimerRecord
 from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
@@ -71,6 +71,7 @@ from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.core.silencing import Silencing
 from monitor.core.staging import Staged, StagedAccount, take_staged
+from monitor.core.standing import Standing, live
 from monitor.core.telling import EXPIRE, JUDGE, REST, Outcome, Teller
 from monitor.core.trust import Trust
 from monitor.core.verdicts import Verdicts
@@ -192,6 +193,22 @@ class Engine:
         """List every rule on every target that is there."""
         for account in self.portfolio.accounts.values():
             yield from self._watching.of(account)
+
+    def standing(self, now: Now) -> list[Standing]:
+        """List the alerts that fire, the worst first; changes nothing."""
+        return live(
+            self.watches(),
+            self._watching.waiting(now),
+            self._teller.told(),
+            self._teller.silences,
+            now=now,
+            forget_after=self._forget_after,
+        )
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """The silences that stand."""
+        return tuple(self._teller.silences)
 
     def _instant(self, event: Event | Staged | Edition | None, now: Now, outcome: Outcome) -> None:
         touched = Touched()

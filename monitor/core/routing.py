@@ -99,6 +99,14 @@ class Router:
         """Tell the level of an alert that a channel heard last."""
         return self._heard(rule, target, channel).last
 
+    def all_told(self) -> list[Told]:
+        """List what every channel heard last of every alert."""
+        return [
+            Told(*alert, channel, *heard)
+            for alert, channels in self._told.items()
+            for channel, heard in channels.items()
+        ]
+
     def _heard(self, rule: str, target: Target, channel: str) -> Heard:
         return self._told.get((rule, target), {}).get(channel, Heard())
 

@@ -143,6 +143,10 @@ class Teller:
         for record in records:
             self._take_up(record, now, outcome)
 
+    def told(self) -> list[Told]:
+        """List what every channel heard last of every alert."""
+        return self._router.all_told()
+
     def reaches(self, severity: Severity, but: Iterable[str]) -> bool:
         """Tell whether what rules say at a severity can reach a channel other than these."""
         rules = [

@@ -11,7 +11,7 @@ from monitor.core.events import Now, PollWanted
 from monitor.core.judging import Judge, Watch
 from monitor.core.language.units import Scope
 from monitor.core.merging import ASK_AGAIN, Touched
-from monitor.core.notices import Target
+from monitor.core.notices import AlertRecord, Target
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding, Position
 from monitor.core.telling import JUDGE, REST, Outcome, Teller
@@ -54,6 +54,11 @@ class Watching:
         """Keep an alert of an earlier run until its target is seen."""
         target = alert.target
         self._restored.setdefault(target.account, {})[alert.rule.name, target] = alert
+
+    def waiting(self, now: Now) -> list[AlertRecord]:
+        """List the alerts of an earlier run whose target was not seen yet."""
+        found = (alert for alerts in self._restored.values() for alert in alerts.values())
+        return [alert.record(now) for alert in found]
 
     def restored(self, rule: str, target: Target) -> Alert | None:
         """Give an alert of an earlier run whose target was not seen yet."""

@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
@@ -31,8 +31,18 @@ import trio
 from monitor.core.events import Remark
 from monitor.core.notices import Changes, Notice, Saved, Target, TimerRecord, Told
 from monitor.core.rules import Severity
-from monitor.errors import CommitFailed
-from monitor.store.folder import MIGRATIONS, drop, note_number, noted_number, open_or_renew, take
+from monitor.errors import CommitFailed, StoreUnusable
+from monitor.store.folder import (
+    DATABASE,
+    MIGRATIONS,
+    drop,
+    note_number,
+    noted_number,
+    open_or_renew,
+    take,
+)
+from monitor.store.history import Told as ToldOf
+from monitor.store.history import told_since
 from monitor.store.records import (
     Statement,
     Try,
@@ -145,7 +155,7 @@ class Store:
             StoreUnusable: Another process has it, it cannot be written, or it is of a newer schema.
         """
         lock = take(data_dir)
-        path = data_dir / "marginwatch.db"
+        path = data_dir / DATABASE
         try:
             if anew:
                 drop(path)
@@ -193,7 +203,29 @@ class Store:
             for number, at, facts, channel, attempts, urgent in rows
         ]
 
+    def waiting(self) -> dict[str, int]:
+        """Count what each channel has yet to hear; blocks, likewise."""
+        rows = self._database.execute(
+            "SELECT channel, count(*) FROM deliveries WHERE state = 'pending' GROUP BY channel"
+        )
+        return dict(rows.fetchall())
+
+    def history(self, since: int, channel: str | None = None) -> Iterator[ToldOf]:
+        """Read the notices from an instant on, by number; blocks, for commands beside a service."""
+        return told_since(self._database, since, channel)
+
     # -------------------------------------------------------------- writing
+
+    def keep(self, changes: Changes) -> None:
+        """Keep changes at once; blocks, for commands that have the folder to themselves.
+
+        Raises:
+            StoreUnusable: They cannot be written.
+        """
+        try:
+            self._transact([_Entry(tuple(statements(changes)), 0)])
+        except _FAULTS as exc:
+            raise StoreUnusable(f"{self._path} cannot be written: {exc}.") from exc
 
     async def commit(self, changes: Changes) -> None:
         """Keep changes, all in one transaction; return when they are on disk.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitor.core.events import Remark
-from monitor.errors import StoreUnusable
+from monitor.errors import StoreInUse, StoreUnusable
 from monitor.store.records import next_number
 
 MIGRATIONS = (
@@ -47,6 +47,9 @@ MIGRATIONS = (
 """Entry n leads from schema version n to n + 1; an entry that was released is never edited."""
 
 
+DATABASE = "marginwatch.db"
+
+
 def take(data_dir: Path) -> int:
     """Take the folder for this process; the descriptor holds it until it is closed."""
     try:
@@ -62,7 +65,7 @@ def take(data_dir: Path) -> int:
     except OSError as exc:
         owner = (os.pread(lock, 64, 0).decode(errors="replace").split() or ["unknown"])[0]
         os.close(lock)
-        raise StoreUnusable(
+        raise StoreInUse(
             f"data_dir {data_dir} is in use by another marginwatch (pid {owner}).\n"
             "Stop that one first, or give this one a data_dir of its own."
         ) from exc

@@ -1,0 +1,107 @@
+"""The commands beside a running service, one thin function each; they work without one too."""
+
+from pathlib import Path
+
+import click
+
+from monitor.cli.options import CONFIG_OPTION
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the tables.")
+def alerts(*, config: Path | None, as_json: bool) -> None:
+    """Show the alerts that fire, who was told of them, silences, and what waits to be delivered.
+
+    Asks the running service; without one, shows how the last run left it.
+
+    \b
+      marginwatch alerts
+    """
+    from monitor.cli import standing  # the store behind it
+
+    standing.alerts(config, as_json=as_json)
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--for", "lasts", required=True, metavar="D", help="How long: 30m, 2h, 1d.")
+@click.option("--rule", "rules", multiple=True, metavar="GLOB", help="Of these rules.")
+@click.option("--account", "accounts", multiple=True, metavar="GLOB", help="Of these accounts.")
+@click.option("--symbol", "symbols", multiple=True, metavar="GLOB", help="Of these symbols.")
+@click.option("--all", "everything", is_flag=True, help="Of everything but the program's faults.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the text.")
+def silence(
+    *,
+    config: Path | None,
+    lasts: str,
+    rules: tuple[str, ...],
+    accounts: tuple[str, ...],
+    symbols: tuple[str, ...],
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Tell nobody for a while; prints the silence's number and the firing alerts it covers.
+
+    Each option may be given several times; what is covered has to match every option that is
+    given. Everything is judged and kept meanwhile. At the end each channel is told the difference
+    between what it heard last and what is, so an alarm that still stands comes then. A silence
+    survives restarts and crashes.
+
+    \b
+      marginwatch silence --symbol 'BTC*' --for 2h
+      marginwatch silence --rule loss --account main --for 1d
+      marginwatch silence --all --for 30m
+    """
+    from monitor.cli import standing  # the store behind it
+
+    standing.silence(
+        config,
+        lasts=lasts,
+        rules=rules,
+        accounts=accounts,
+        symbols=symbols,
+        everything=everything,
+        as_json=as_json,
+    )
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the text.")
+@click.argument("number", type=click.IntRange(1))
+def unsilence(*, config: Path | None, number: int, as_json: bool) -> int:
+    """End a silence before its time, by its number; `marginwatch alerts` lists them.
+
+    What its channels missed is told now. Exits with 1 if no such silence stands.
+
+    \b
+      marginwatch unsilence 3
+    """
+    from monitor.cli import standing  # the store behind it
+
+    return standing.unsilence(config, number, as_json=as_json)
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option(
+    "--since", default="24h", show_default=True, metavar="D", help="How far back: 90m, 24h, 7d."
+)
+@click.option("--channel", metavar="NAME", help="Only what this channel was to hear.")
+@click.option("--json", "lines", is_flag=True, help="One JSON line a notice.")
+def history(*, config: Path | None, since: str, channel: str | None, lines: bool) -> None:
+    """Show every notice, and what became of it in each channel, oldest first.
+
+    Kept for `keep_history`. Works beside a running service and without one.
+
+    \b
+      marginwatch history --since 7d
+      marginwatch history --channel phone --json
+    """
+    from monitor.cli import recalling  # the store behind it
+
+    recalling.history(config, since=since, channel=channel, lines=lines)
+
+
+COMMANDS = (alerts, silence, unsilence, history)
