@@ -15,7 +15,6 @@ at every event: the oracle that the shortcuts are tested against.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from monitor.core import earlier
@@ -46,13 +45,11 @@ from monitor.core.events import (
     PollsPaced,
     PollWanted,
     ReloadRefused,
-    Remark,
     SilenceLifted,
     SilenceWanted,
     Stopping,
     StoreFailed,
     StoreReplaced,
-    StreamDistrusted,
     UserStreamFell,
     UserStreamStood,
     Woke,
@@ -66,14 +63,14 @@ from monitor.core.notices import Saved, Silence, TimerRecord
 from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
-from monitor.core.refusing import PORTFOLIO_MARGIN, SURE_AFTER, looks_like_portfolio_margin
+from monitor.core.refusing import Scrutiny, refuse
+from monitor.core.relying import Relying
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.core.silencing import Silencing
 from monitor.core.staging import Staged, StagedAccount, take_staged
 from monitor.core.standing import Standing, live
-from monitor.core.telling import EXPIRE, JUDGE, REST, Outcome, Teller
-from monitor.core.trust import Trust
+from monitor.core.telling import EXPIRE, JUDGE, Outcome, Teller
 from monitor.core.verdicts import Verdicts
 from monitor.core.watching import Watching, target_of
 
@@ -128,16 +125,13 @@ class Engine:
         judges = [Judge(rule) for rule in rules if rule.levels]
         self._watching = Watching(judges, self._agenda, self._teller)
         self.portfolio = Portfolio()
-        self._trust: dict[str, Trust] = {}
         for name, venue in accounts:
             kind = StagedAccount if staged else Account
             self.portfolio.accounts[name] = kind(name, venue, stale_after, now.ticks)
-            self._trust[name] = Trust()
-            self._agenda.put(("stream", name), now.ticks + stale_after, REST)
-        self._resembling: dict[str, int] = {}
-        """Accounts whose polls look like portfolio margin, and since when (ticks)."""
+        self._scrutiny = Scrutiny()
         known = self.portfolio.accounts
         self._news = News(self._teller, known, saved, now, self._early)
+        self._relying = Relying(known, self._agenda, self._news, now, stale_after)
         self._faults = OwnFaults(self._teller)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
         for account in known.values():
@@ -255,7 +249,6 @@ class Engine:
             self._take_world(event, now, touched, outcome)
             return
         account = self.portfolio.accounts[event.account]
-        trust = self._trust[event.account]
         match event:
             case AccountStarted():
                 touched.accounts[account] = None
@@ -263,7 +256,7 @@ class Engine:
                 self._news.changed(event, now, outcome)
                 self._take_change(account, event, now, touched)
             case LeverageChanged():
-                trust.explained([event.symbol])
+                self._relying.setting_explained(event.account, event.symbol)
                 self._news.leverage(event, now, outcome)
                 self.portfolio.set_leverage(account, event, ticks_of(event.at, now), touched)
                 touched.polls.append(PollWanted(account.name, now.ticks, full=True))
@@ -276,11 +269,11 @@ class Engine:
             case PollAnswered():
                 self._take_poll(account, event, now, touched, outcome)
             case UserStreamStood() | UserStreamFell():
-                self._take_stream(account, event, now)
+                self._relying.stream(event, now)
             case KeyWasRejected() | KeyWasAccepted():
                 self._news.key(event, now, outcome)
             case AccountRefused():
-                _refuse(account, event.why, touched)
+                refuse(account, event.why, touched)
             case BracketsRead():
                 take_brackets(account, event, touched)
             case PollsPaced():
@@ -342,25 +335,10 @@ class Engine:
     def _take_change(
         self, account: Account, event: AccountChanged, now: Now, touched: Touched
     ) -> None:
-        trust = self._trust[account.name]
-        trust.explained(f"{row.symbol}/{row.position_side}" for row in event.positions)
-        trust.explained(row.asset for row in event.balances)
+        self._relying.explained(event)
         self.portfolio.change(account, event, ticks_of(event.at, now), touched)
         full = event.reason == "MARGIN_TYPE_CHANGE"
         touched.polls.append(PollWanted(account.name, now.ticks, full=full))
-
-    def _take_stream(
-        self, account: Account, event: UserStreamStood | UserStreamFell, now: Now
-    ) -> None:
-        """Take that a user data socket stands, or that none does any more."""
-        trust = self._trust[account.name]
-        self._agenda.put(("trust", account.name), None, REST)
-        if isinstance(event, UserStreamStood):
-            trust.stood(now.ticks)
-            self._agenda.put(("stream", account.name), None, REST)
-        elif trust.standing:
-            trust.fell(now.ticks)
-            self._agenda.put(("stream", account.name), now.ticks + self._stale_after, REST)
 
     def _take_pace(
         self, account: Account, every: int, now: Now, touched: Touched, outcome: Outcome
@@ -375,33 +353,11 @@ class Engine:
     def _take_poll(
         self, account: Account, poll: PollAnswered, now: Now, touched: Touched, outcome: Outcome
     ) -> None:
-        trust = self._trust[account.name]
         sent = ticks_of(poll.at, now)
-        poll = self._scrutinised(account, poll, now, touched)
+        poll = self._scrutiny.looked_at(account, poll, now, touched)
         complete = self.portfolio.answer(account, poll, sent, now.ticks, touched)
         self._news.polled(poll, now, touched, outcome, complete=complete)
-        trust.polled(
-            touched.unexplained,
-            touched.drifted,
-            sent=sent,
-            ticks=now.ticks,
-            complete=complete,
-        )
-        self._agenda.put(("trust", account.name), trust.due(), REST)
-
-    def _scrutinised(
-        self, account: Account, poll: PollAnswered, now: Now, touched: Touched
-    ) -> PollAnswered:
-        """Take the polls of an account that cannot be watched for incomplete: it is not seen."""
-        name = account.name
-        if account.refused:
-            return replace(poll, complete=False)
-        if not looks_like_portfolio_margin(poll):
-            self._resembling.pop(name, None)
-            return poll
-        if now.ticks - self._resembling.setdefault(name, now.ticks) >= SURE_AFTER:
-            _refuse(account, PORTFOLIO_MARGIN, touched)
-        return replace(poll, complete=False)
+        self._relying.polled(account.name, touched, sent=sent, now=now, complete=complete)
 
     # ------------------------------------------------------------ what follows from data
 
@@ -453,29 +409,8 @@ class Engine:
             case ("silence", int(number)):
                 self._silencing.end(number, now, outcome)
             case ("stream", str(name)):
-                self._news.stream_lost(name, "no user data socket stands", now, outcome)
+                self._relying.nothing_stands(name, now, outcome)
             case ("trust", str(name)):
-                self._suspect(name, now, outcome)
+                self._relying.judge(name, now, outcome)
             case _:
                 raise AssertionError(f"nobody knows what {key[0]!r} on the agenda is for")
-
-    def _suspect(self, name: str, now: Now, outcome: Outcome) -> None:
-        """Judge what polls changed and no event explained in time."""
-        verdict = self._trust[name].suspect(now.ticks)
-        for said in verdict.drifts:
-            text = f"{name}: taken over from a poll, no event told of it: {said}"
-            outcome.remarks.append(Remark("info", text, "unexplained_changes"))
-        if verdict.why is not None:
-            why = f"it did not tell what a poll found: {verdict.why}"
-            outcome.requests.append(StreamDistrusted(name, why))
-            self._news.stream_lost(name, why, now, outcome)
-        self._agenda.put(("trust", name), self._trust[name].due(), REST)
-
-
-def _refuse(account: Account, why: str, touched: Touched) -> None:
-    """Believe nothing more of an account that we cannot judge; said once."""
-    if not account.refused:
-        touched.remarks.append(Remark("error", f"{account.name}: {why}", "accounts_refused"))
-    account.refused = why
-    account.first_poll_done = False
-    touched.accounts[account] = None
