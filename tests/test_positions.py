@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from click.testing import CliRunner, Result
 from monitor.binance.glance import Seen
 from monitor.binance.once import Reference
 from monitor.cli import main
+from monitor.cli.accounts import in_cell
 from monitor.config import load_config
+from monitor.core.formats import Style
+from monitor.core.notices import Grade, Reading
 from monitor.oneshot import _looked
 from tests.core.worlds import at, poll, position
 from tests.exchanges import answering, nobody, simulated
@@ -259,6 +263,24 @@ def test_whatif_as_json(exchange: int) -> None:
             "after": "critical",
             "doubt": False,
         }
+    ]
+
+
+def test_a_ratio_without_a_balance_is_never_none_in_a_table() -> None:
+    endless = Decimal("Infinity")
+    cells = [
+        in_cell("margin_ratio", Reading(Grade.FRESH, endless, 400), Style()),
+        in_cell("position_margin_ratio", Reading(Grade.AGED, endless, 48_000), Style()),
+        in_cell("margin_ratio", Reading(Grade.UNKNOWN, endless, 700_000), Style()),
+        in_cell("margin_ratio", Reading(Grade.ABSENT), Style()),
+        in_cell("liquidation_distance", Reading(Grade.FRESH, endless, 400), Style()),
+    ]
+    assert cells == [
+        "> 100 %",
+        "> 100 % (48 s ago)",
+        "unknown (> 100 % 12 min ago)",
+        "none",
+        "none",
     ]
 
 

@@ -139,9 +139,9 @@ def said(sight: Sight, name: str, style: Style) -> str:
 
 def in_cell(name: str, value: Reading, style: Style) -> str:
     """Write a reading as templates do; but a ratio without a balance below it is not "none"."""
-    if name.endswith("margin_ratio") and value.value == INFINITE and value.grade is Grade.FRESH:
-        return "> 100 %"
-    return show(name, value, style)
+    text = show(name, value, style)
+    infinite = value.value == INFINITE and value.grade is not Grade.ABSENT
+    return text.replace("none", "> 100 %") if infinite and name.endswith("ratio") else text
 
 
 def worded(sight: Sight, name: str) -> Any:

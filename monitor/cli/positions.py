@@ -17,7 +17,7 @@ from monitor.cli.accounts import (
     worded,
 )
 from monitor.core.events import Now
-from monitor.core.formats import Style, amount, money, ratio
+from monitor.core.formats import Style, amount, ratio
 from monitor.core.portfolio import Account
 from monitor.core.remedies import Remedy, remedy
 from monitor.core.rules import Severity
@@ -157,7 +157,9 @@ class Positions:
         ways = []
         if found.margin is not None:
             where = "pool" if found.to_pool else "position"
-            ways.append(f"add {money(found.margin, found.asset)} {found.asset} to the {where}")
+            # Never written rounded: what is short of it is not enough.
+            margin = exact_price(found.margin, 2)
+            ways.append(f"add {margin} {found.asset} to the {where}")
         if found.size is not None:
             ways.append(f"close {amount(found.size)} (reduce-only, at the mark, fees left out)")
         elif found.margin is not None:

@@ -1,10 +1,12 @@
 """Numbers, durations and instants as a trader reads them.
 
-Two manners. `show` is for templates: docs/semantics.md §6, so that whatever has no value is "none".
-`phrase` is for our own sentences, where the number's name stands before it, and where an infinite
-ratio must not look like an empty field: it says what it is infinite for.
+No number has an exponent, and none is "-0": what rounds to nothing has no sign. Two manners. `show`
+is for templates: docs/semantics.md §6, so that whatever has no value is "none". `phrase` is for our
+own sentences, where the number's name stands before it, and where an infinite ratio must not look
+like an empty field: it says what it is infinite for.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -42,12 +44,16 @@ _LOOKING_BACK = {
 _NO_PRICE = "no liquidation price"
 
 _INFINITE = {
-    "margin_ratio": "above 100 %, no margin balance left",
-    "position_margin_ratio": "above 100 %, no margin balance left",
-    "effective_leverage": "beyond any number, no margin balance left",
-    "account_leverage": "beyond any number, no equity left",
+    "margin_ratio": ("above 100 %", "no margin balance left"),
+    "position_margin_ratio": ("above 100 %", "no margin balance left"),
+    "effective_leverage": ("beyond any number", "no margin balance left"),
+    "account_leverage": ("beyond any number", "no equity left"),
+    "liquidation_distance": ("beyond any number", _NO_PRICE),
 }
-"""What it means that a number is infinite; "none" would read like all is well."""
+"""What it means that a number is infinite, and why; "none" would read like all is well."""
+
+_UNTYPED = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?[0-9]*[,_]?(?:\.[0-9]+)?", re.DOTALL)
+"""A format that says nothing of the kind of writing: no f, e, g or %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,48 +102,89 @@ def span(milliseconds: int) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
+def formatted(value: Decimal, spec: str) -> str:
+    """Write a finite number in a format of `str.format`, as somebody who reads prices means it.
+
+    Where the format does not ask for an exponent there is none, and `.2` is two digits after the
+    point, as with `f`.
+
+    Raises:
+        ValueError: It is no format of numbers.
+    """
+    if _UNTYPED.fullmatch(spec):
+        spec += "f"
+    text = format(value, spec)
+    return format(abs(value), spec) if value.is_signed() and not _tells(text) else text
+
+
+def _tells(text: str) -> bool:
+    """Tell whether a number that was written is any other than 0."""
+    return any(digit in text for digit in "123456789")
+
+
+def _fixed(value: Decimal, digits: int) -> str:
+    return formatted(value, f",.{digits}f")
+
+
 def amount(value: Decimal) -> str:
     """Write a number with all its digits, but no zeros at their end: 1,000.5."""
-    text = f"{value:,f}"
+    text = formatted(value, ",f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def price(value: Decimal, style: Style = PLAIN) -> str:
     """Write a price with as many digits as the exchange has, else with six significant ones."""
     if style.price_digits is not None:
-        return f"{value:,.{style.price_digits}f}"
+        text = _fixed(value, style.price_digits)
+        # Between 0 and the least price: a liquidation price may be there, and "0.00" is none.
+        return text if _tells(text) or not value else _two_significant(value)
     size = style.reference or value
     digits = max(0, min(_FINEST, _SIGNIFICANT - 1 - size.adjusted())) if size else 0
     # Other prices than the mark may be far below it: never fewer digits than tell them from 0.
     if value and value.adjusted() < -digits:
         digits = min(_FINEST, _SIGNIFICANT - 1 - value.adjusted())
+    return _trimmed(value, digits)
+
+
+def _trimmed(value: Decimal, digits: int) -> str:
+    """Write a number with so many digits after the point at most."""
     return amount(Decimal(f"{value:.{digits}f}"))
 
 
 def money(value: Decimal, asset: str = "", *, signed: bool = False) -> str:
     """Write an amount of money: two digits after the point, more where the asset is dear."""
-    sign = "+" if signed and value > 0 else ""
     dollars = not asset or "USD" in asset
     if value and abs(value) < Decimal("0.01"):
         text = _two_significant(value)
     elif dollars or abs(value) >= 1000:
-        text = f"{value:,.2f}"
+        text = _fixed(value, 2)
     else:
-        text = amount(Decimal(f"{value:.6f}"))
-    return f"{sign}{text}"
+        text = _trimmed(value, 6)
+    return _with_sign(text) if signed else text
 
 
 def _two_significant(value: Decimal) -> str:
-    digits = min(_FINEST, 1 - value.adjusted())
-    return f"{value:.{digits}f}"
+    return _fixed(value, min(_FINEST, 1 - value.adjusted()))
+
+
+def _with_sign(text: str) -> str:
+    """Put the sign before a gain; a loss has its own, and what is written as 0 has none."""
+    return f"+{text}" if _tells(text) and not text.startswith("-") else text
 
 
 def ratio(value: Decimal, *, signed: bool = False) -> str:
     """Write a ratio in per cent; small ones with so many digits that they are not 0.0 %."""
-    sign = "+" if signed and value > 0 else ""
     share = value * 100
-    text = _two_significant(share) if share and abs(share) < Decimal("0.1") else f"{share:,.1f}"
-    return f"{sign}{text} %"
+    text = _fixed(share, 1)
+    if share and abs(share) < Decimal("0.1"):
+        small = _two_significant(share)
+        text = small if _tells(small) else text
+    return f"{_with_sign(text) if signed else text} %"
+
+
+def _multiple(value: Decimal) -> str:
+    small = value and abs(value) < Decimal("0.1")
+    return f"{_two_significant(value) if small else _fixed(value, 1)}x"
 
 
 def _is_signed(name: str) -> bool:
@@ -155,12 +202,12 @@ def _finite(name: str, value: Decimal, style: Style) -> str:
     if unit is Unit.RATIO:
         return ratio(value, signed=signed)
     if unit is Unit.MULTIPLE:
-        return f"{amount(value)}x" if name == "leverage" else f"{value:,.1f}x"
+        return f"{amount(value)}x" if name == "leverage" else _multiple(value)
     if unit is Unit.MONEY:
         return money(value, style.asset, signed=signed)
     if unit is Unit.PRICE:
         return price(value, style)
-    return amount(value)
+    return _trimmed(value, _FINEST)
 
 
 def _said(name: str, value: Decimal | str | int, style: Style) -> str:
@@ -212,13 +259,23 @@ def phrase(name: str, reading: Reading, style: Style = PLAIN) -> str:
         return f"{label(name)} {show(name, reading)}"
     if name == "stale_for" and not value:
         return "fresh again"
-    if isinstance(value, Decimal) and not value.is_finite() and name in _INFINITE:
-        text = _INFINITE[name]
+    if isinstance(value, Decimal) and value.is_infinite():
+        text = _infinite(name, value)
     else:
         text = f"{_said(name, value, style)}{_behind(name, value, style)}"
     if reading.grade is Grade.AGED and reading.age is None and metric_named(name).history:
         text += " (not all of it seen)"
     return f"{label(name)} {_doubted(text, reading)}"
+
+
+def _infinite(name: str, value: Decimal) -> str:
+    """Say what an infinite value means; of the past, what it was at some time."""
+    history = metric_named(name).history
+    if history is None:
+        return ", ".join(_INFINITE.get(name, ("none",)))
+    if history.function == "change":
+        return f"{'up' if value > 0 else 'down'} beyond any number"
+    return _INFINITE.get(history.metric, ("none",))[0]
 
 
 def _behind(name: str, value: Decimal | str | int, style: Style) -> str:

@@ -5,10 +5,10 @@ listed a second time.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
 
-from monitor.core.formats import PLAIN, Style, amount, clock, money, price
+from monitor.core.formats import PLAIN, Style, amount, clock, clock_after, money, price
 from monitor.core.notices import Notice, Target
 
 _PLAIN = {
@@ -31,6 +31,8 @@ _PLAIN = {
     "polls_stretched": "the request limit of this address does not suffice to poll as often as "
     "configured; changes that no event tells are seen later",
 }
+
+_TITLES = {"adl": "auto-deleveraging (ADL)"}
 
 
 def where(target: Target) -> str:
@@ -64,7 +66,7 @@ def headline(notice: Notice) -> str:
         case "channel_failing" | "channel_recovered" | "notices_dead" if "channel" in details:
             return f"{place}: {kind.replace('_', ' ')}: {details['channel']}"
         case _:
-            return f"{place}: {kind.replace('_', ' ')}"
+            return f"{place}: {_TITLES.get(kind) or kind.replace('_', ' ')}"
 
 
 def sentences(notice: Notice, zone: tzinfo, style: Style = PLAIN) -> list[str]:
@@ -74,8 +76,7 @@ def sentences(notice: Notice, zone: tzinfo, style: Style = PLAIN) -> list[str]:
     first = _sentence(notice.happening or "", notice.target, details, several=several)
     seen = details.pop("seen_by_poll_at", None)
     if seen is not None:
-        at = datetime.fromtimestamp(int(seen) / 1000, zone)
-        first += f", seen by poll at {at:%H:%M:%S}"
+        first += f", seen by poll at {clock_after(int(seen), notice.at, zone)}"
     if several:
         first += f" ({notice.count} times)"
     rest = ", ".join(_detail(name, value, zone, style) for name, value in details.items())
@@ -88,10 +89,10 @@ def _sentence(kind: str, target: Target, details: dict[str, str], *, several: bo
         case "deposit" | "withdrawal" | "funding":
             return _money(kind, target, details, several=several)
         case "leverage_changed":
-            text = f"the leverage is {_from_to(details, 'leverage', 'x')}"
+            text = f"the leverage is {_now_and_before(details, 'leverage', 'x')}"
             details.pop("leverage", None)
         case "margin_type_changed":
-            text = f"the margin type is {_from_to(details, 'margin_type')}"
+            text = f"the margin type is {_now_and_before(details, 'margin_type')}"
             details.pop("margin_type", None)
         case "channel_failing":
             waiting = details.pop("waiting", "")
@@ -149,6 +150,11 @@ def _from_to(details: Mapping[str, str], name: str, unit: str = "") -> str:
     return f"{details['before']}{unit} → {after}" if "before" in details else after
 
 
+def _now_and_before(details: Mapping[str, str], name: str, unit: str = "") -> str:
+    after = f"{details.get(name, 'unknown')}{unit}"
+    return f"{after}, it was {details['before']}{unit}" if "before" in details else after
+
+
 def _detail(name: str, value: str, zone: tzinfo, style: Style) -> str:
     """Write one thing that the exchange said; a sentence needs no name before it."""
     if name in {"why", "message"}:
@@ -171,6 +177,8 @@ def _number(name: str, value: str, style: Style) -> str:
     try:
         number = Decimal(value)
     except InvalidOperation:  # never lose what was said to how it would look
+        return value
+    if not number.is_finite():
         return value
     if "price" in name:
         return price(number, style)

@@ -12,7 +12,7 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
-from monitor.core.formats import PLAIN, Style, clock, show
+from monitor.core.formats import PLAIN, Style, clock, formatted, show
 from monitor.core.language.units import Unit
 from monitor.core.lookback import metric_named
 from monitor.core.notices import Grade, Notice, Reading
@@ -37,7 +37,7 @@ FACTS: dict[str, Callable[[Notice, tzinfo], str]] = {
 """Fields that every message may use, whatever its rule is about; all are text."""
 
 _GRADES = ((Grade.FRESH, 400), (Grade.AGED, 48_000), (Grade.UNKNOWN, 700_000))
-_SIZES = ("0", "12.34", "-0.00001234", "123456789.125", "-1E+9", "Infinity")
+_SIZES = ("0", "-0", "12.34", "-0.00001234", "1E-8", "123456789.125", "-1E+9", "Infinity")
 _SPANS = (0, 400, 48_000, 10**10)
 _NUMBERS = tuple(Reading(grade, Decimal(size), age) for size in _SIZES for grade, age in _GRADES)
 _DURATIONS = tuple(Reading(Grade.FRESH, each) for each in _SPANS)
@@ -77,10 +77,10 @@ def _formatted(name: str, reading: Reading, spec: str, style: Style) -> str:
     if not spec or number is None or reading.grade not in {Grade.FRESH, Grade.AGED}:
         return show(name, reading, style)
     if metric_named(name).unit is Unit.DURATION:
-        return format(Decimal(number) / 1000, spec)
-    if isinstance(number, Decimal) and not number.is_finite():
-        return "none"
-    return format(number, spec)
+        return formatted(Decimal(number) / 1000, spec)
+    if not isinstance(number, Decimal):
+        return format(number, spec)
+    return formatted(number, spec) if number.is_finite() else "none"
 
 
 def fill(template: str, notice: Notice, zone: tzinfo, style: Style = PLAIN) -> str:

@@ -43,6 +43,16 @@ SAID = [
         ["the position is closed, seen by poll at 03:12:05", "quantity 0.1"],
     ),
     (
+        notice("position_closed", LONG, {"seen_by_poll_at": str(EPOCH - 20_000_000)}),
+        "INFO: position closed: BTCUSDT long (main)",
+        ["the position is closed, seen by poll at 2026-01-01 21:26:40 UTC"],
+    ),
+    (
+        notice("margin_call", LONG, {"mark_price": "NaN", "unrealized_pnl": "-0.00000000"}),
+        "INFO: BTCUSDT long (main): margin call",
+        ["margin call from the exchange", "mark price NaN, unrealized PnL 0.00"],
+    ),
+    (
         notice("position_closed", LONG._replace(position_side="LONG"), {}),
         "INFO: position closed: BTCUSDT long leg (main)",
         ["the position is closed"],
@@ -50,7 +60,7 @@ SAID = [
     (
         notice("leverage_changed", SYMBOL, {"leverage": "20", "before": "10"}),
         "INFO: leverage 10x → 20x: BTCUSDT (main)",
-        ["the leverage is 10x → 20x"],
+        ["the leverage is 20x, it was 10x"],
     ),
     (
         notice("leverage_changed", SYMBOL, {"leverage": "20", **SEEN}),
@@ -60,7 +70,7 @@ SAID = [
     (
         notice("margin_type_changed", SYMBOL, {"margin_type": "isolated", "before": "cross"}),
         "INFO: margin type cross → isolated: BTCUSDT (main)",
-        ["the margin type is cross → isolated"],
+        ["the margin type is isolated, it was cross"],
     ),
     (
         notice("deposit", MONEY, {"amount": "100", "wallet": "1100"}),
