@@ -247,11 +247,15 @@ def test_whatif_as_json(exchange: int) -> None:
     assert keys(document) <= documented()
     assert document["shocks"] == {"ETHUSDT": "-0.05"}
     (main_,) = document["accounts"]
-    assert main_["marks"]["ETHUSDT"] == {"before": "2980.00000000", "after": "2831.0000000000"}
+    assert main_["marks"]["ETHUSDT"] == {"before": "2980.00000000", "after": "2831.00000000"}
     assert main_["positions"][1]["position_margin_ratio"]["after"] == "infinite"
     (gone,) = main_["liquidated"]
     assert [one["symbol"] for one in gone["positions"]] == ["ETHUSDT"]
     assert gone["asset"] is None
+    assert gone["lost"] == "200.00000000"
+    (pool,) = main_["pools"]
+    # Its 240 are gone, and its profit or loss with it: 3000 − 240 − 400 − 20.
+    assert pool["equity"] == {"before": "2540.000000000", "after": "2340.000000000"}
     assert main_["alerts"] == [
         {
             "symbol": "ETHUSDT",

@@ -1,7 +1,7 @@
 """`whatif`: each account after a shock."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from monitor.cli.accounts import (
@@ -14,7 +14,7 @@ from monitor.cli.accounts import (
     name_of,
     table,
 )
-from monitor.core.formats import Style, ratio
+from monitor.core.formats import Style, money, ratio
 from monitor.core.language.units import Scope
 from monitor.core.message import json_value
 from monitor.core.metrics import Figure
@@ -83,7 +83,7 @@ class Shocks:
             yield f"{one.name}: {self._moves(found)}"
             yield from self._positions(found, one.account)
             yield from _pools(found)
-            yield from self._liquidated(found)
+            yield from self._liquidated(found, one.account)
             yield from _alerts(found)
 
     def _moves(self, found: Aftermath) -> str:
@@ -112,7 +112,7 @@ class Shocks:
             ["POSITION", "MARK", *(_TITLES[name] for name in POSITION_FIGURES)], rows, 1
         )
 
-    def _liquidated(self, found: Aftermath) -> Iterator[str]:
+    def _liquidated(self, found: Aftermath, account: Account) -> Iterator[str]:
         yield ""
         for target in found.unknown:
             yield f"nobody can tell whether {name_of(target)} is liquidated: a number is missing"
@@ -121,9 +121,9 @@ class Shocks:
             return
         yield "liquidated, in this order:"
         for number, one in enumerate(found.liquidated, 1):
-            yield f"  {number}. {self._body(one)}"
+            yield f"  {number}. {self._body(one, account)}"
 
-    def _body(self, one: Liquidated) -> str:
+    def _body(self, one: Liquidated, account: Account) -> str:
         names = ", ".join(name_of(target) for target in one.positions)
         marks = ", ".join(
             f"{symbol} {exact_price(self._cut(symbol, mark), self._read.digits(symbol))}"
@@ -131,12 +131,17 @@ class Shocks:
         )
         when = f"after {ratio(one.way)} of the move, at {marks}" if one.way else "already now"
         what = f"the {one.asset} pool: {names}" if one.asset else f"{names} (isolated)"
-        return f"{what}, {when}"
+        first = one.positions[0]
+        asset = (
+            one.asset or account.holdings[first.symbol, first.position_side].position.margin_asset
+        )
+        return f"{what}, {when}; the {money(one.lost, asset)} {asset} behind it are lost"
 
     def _cut(self, symbol: str, mark: Decimal) -> Decimal:
-        """Leave out digits that a symbol's prices do not have."""
+        """Leave out digits that a symbol's prices do not have, farther on the way."""
         digits = self._read.digits(symbol)
-        return mark if digits is None else Decimal(f"{mark:.{digits}f}")
+        rounding = ROUND_FLOOR if self._changes.get(symbol, 0) < 0 else ROUND_CEILING
+        return mark if digits is None else mark.quantize(Decimal(1).scaleb(-digits), rounding)
 
     # ---------------------------------------------------------------- as JSON
 
@@ -221,9 +226,10 @@ def _part_as_json(part: Part) -> dict[str, Any]:
 def _liquidated_as_json(body: Liquidated) -> dict[str, Any]:
     return {
         "asset": body.asset or None,
-        "way": f"{body.way:f}",
+        "way": f"{body.way.quantize(Decimal('1e-6')).normalize():f}",
         "marks": {symbol: f"{mark.normalize():f}" for symbol, mark in body.marks.items()},
         "positions": [keys_of(target) for target in body.positions],
+        "lost": f"{body.lost:f}",
     }
 
 

@@ -9,7 +9,7 @@ sum below it is used up. The condition then tells which truths it can have with 
 Marks are whole numbers here: so many of the least steps that the exchange sends (`DIGITS`).
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from monitor.core.events import Now
@@ -50,6 +50,8 @@ _ROUNDING: Final = Decimal("1e-22")
 """Part by which intervals are wider than computed, of a thousand at least: 28 digits round. Wider
 ones would leave thousands of single marks beside each threshold to look at."""
 
+_ROUGH: Final = Context(prec=20)
+
 _ANYTHING: Final = Interval(-INFINITE, INFINITE, doubt=True)
 
 
@@ -75,6 +77,11 @@ class OneMark:
         self._figures: dict[int, dict[str, Figure]] = {}
         self._truths: dict[tuple[Judge, int, bool], list[Truth]] = {}
         self._now_true = {judge: judged(judge, self._sight) for judge in judges}
+        for holding in self._moved:
+            holding.mark_at = now.ticks
+        # Marks that are tried out are as fresh as if they had just been told.
+        subject.account.moved = True
+        self._sight = subject.sight(now)
 
     @property
     def looks(self) -> int:
@@ -89,10 +96,22 @@ class OneMark:
         """Tell whether a level, or a higher one, reads anything that moves with the mark."""
         read = {name for level in judge.levels[place:] for name in level[0].reads}
         return any(
-            self._sight.rests(metric) & self._moving
+            self._sight.rests(metric) & self._moving and not self._stays(metric)
             for metric in judge.metrics
             if metric.name in read
         )
+
+    def _stays(self, metric: Metric) -> bool:
+        """Tell whether a metric is the same at every mark though it rests on marks.
+
+        So are liquidation prices: they rest on the marks of *other* symbols. Only where money is
+        used up at every price do they depend on the bracket in which the mark lies.
+        """
+        if metric.name != "liquidation_price":
+            return False
+        ends = {1, *(end + beyond for end in self.borders() for beyond in (0, 1))}
+        found = {self._at(end)[metric.name] for end in ends}
+        return len({_rounded(each) for each in found}) == 1
 
     def borders(self) -> list[int]:
         """List the last mark of each maintenance bracket of each leg, ascending."""
@@ -120,7 +139,7 @@ class OneMark:
     def _move(self, mark: int) -> None:
         price = Decimal(mark).scaleb(-DIGITS)
         for holding in self._moved:
-            holding.move(price, holding.mark_at)
+            holding.move(price, self._now.ticks)
         self._subject.account.moved = True
 
     def _at(self, mark: int) -> dict[str, Figure]:
@@ -166,13 +185,26 @@ class OneMark:
         numbers = [end for end in ends if isinstance(end, Decimal)]
         if len(numbers) < 2 or metric.name not in MONOTONE:
             return _ANYTHING
-        return _between(*numbers)
+        return _between(min(numbers), max(numbers), metric)
 
 
-def _between(one: Decimal, other: Decimal) -> Value:
-    """Make an interval, a little wider than its ends were computed."""
-    low, high = min(one, other), max(one, other)
-    return Interval(low - _slack(low), high + _slack(high))
+def _between(low: Decimal, high: Decimal, metric: Metric) -> Value:
+    """Make an interval, a little wider than its ends were computed.
+
+    What is the same at both ends is so between them: many figures have a floor, and a condition
+    about it (`margin_room <= 0%`) would be proved nowhere if it were blurred.
+    """
+    if low == high:
+        return low
+    least, most = metric.reach
+    return Interval(max(low - _slack(low), least), min(high + _slack(high), most))
+
+
+def _rounded(figure: Figure) -> Figure:
+    """Take away what rounding may have added."""
+    if not isinstance(figure, Decimal) or not figure.is_finite():
+        return figure
+    return _ROUGH.plus(figure)
 
 
 def _slack(end: Decimal) -> Decimal:

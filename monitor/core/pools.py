@@ -73,6 +73,8 @@ class Pool:
     def others(self, symbol: str) -> Decimal | None:
         """Compute uPnL − maintenance of the pool's other cross symbols; None is unknown."""
         own = self.symbols.get(symbol)
+        if own is not None and len(self.symbols) == 1:
+            return ZERO  # what is taken away below leaves what it was rounded by
         if own is not None and self.cross_pnl is not None and self.cross_maintenance is not None:
             return self.cross_pnl - self.cross_maintenance - own[0] + own[1]
         total = ZERO

@@ -86,7 +86,7 @@ def triggers_of(
     meant = subject.rules(judges)
     marks = marks_of(subject.account)
     for symbol in _symbols(subject) if meant else ():
-        with supposing(subject.account, {}):
+        with supposing(subject.account, {}, now):
             world = OneMark(subject, symbol, meant, now)
             search = _Search(world, marks.get(symbol), ticks.get(symbol))
             for judge in meant:

@@ -7,15 +7,16 @@ a shock that is passed once at most: who is above it at the end is liquidated, i
 they passed it. An isolated position goes by itself; a cross pool takes all its positions along, the
 largest loss first.
 
-Simple on purpose: figures and alerts are those of the account with every position still held, and
-a liquidation costs what it costs at the marks of its moment, no fee, no slippage, no rescue by an
-order or by margin added. Delays of rules are ignored.
+What is liquidated has lost all that stood behind it and no more: its isolated wallet, or the
+margin balance of its pool. The rest of the account is shown without it; what is liquidated is shown
+as if it were still held, since its figures and alerts say how far it went. Simple on purpose: no
+slippage of what remains, no rescue by an order or by margin added. Delays of rules are ignored.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from monitor.core.events import Now
@@ -26,14 +27,17 @@ from monitor.core.notices import Target
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
 from monitor.core.rules import Globs, Severity
-from monitor.core.supposing import Subject, judged, marks_of, subjects_of, supposing
+from monitor.core.supposing import Subject, bereft, judged, marks_of, subjects_of, supposing
 from monitor.errors import OperatorError
 
 MOST: Final = Decimal(9)
 """The largest shock: nine times its price more."""
 
 _SHOCK: Final = re.compile(r"(?P<glob>[^=]*)=(?P<way>[+-]?[0-9]+(?:\.[0-9]+)?)%")
-_STEPS: Final = 1 << 14
+_LEAST: Final = Decimal("1e-8")
+"""The digits that marks have at most."""
+
+_STEPS: Final = 1 << 40
 """Parts of the way to which the instant of a liquidation is found."""
 
 
@@ -142,6 +146,8 @@ class Liquidated:
     """The largest loss first."""
     marks: Mapping[str, Decimal]
     """Of its symbols at that moment."""
+    lost: Decimal
+    """What stands behind it before the shock, in the money of its pool: all of it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,18 +194,36 @@ def aftermath(
     way = _Way(account, changes)
     subjects = list(subjects_of(account))
     before = [_Looked(subject, judges, now) for subject in subjects]
-    with supposing(account, way.marks(_STEPS)):
-        after = [_Looked(subject, judges, now) for subject in subjects]
-    pairs = list(zip(before, after, strict=True))
     bodies = list(_bodies(account))
+    liquidated = sorted(_liquidated(bodies, way, now), key=lambda one: one[1].way)
+    with supposing(account, way.marks(_STEPS), now):
+        after = _after(subjects, [body for body, _ in liquidated], judges, now)
+    pairs = list(zip(before, after, strict=True))
     return Aftermath(
         {symbol: Twice(mark, way.at(symbol, _STEPS)) for symbol, mark in marks_of(account).items()},
         tuple(_part(*pair) for pair in pairs if pair[0].subject.holding is not None),
         tuple(_part(*pair) for pair in pairs if pair[0].subject.asset),
-        tuple(sorted(_liquidated(bodies, way, now), key=lambda one: one.way)),
+        tuple(one for _, one in liquidated),
         tuple(_unknown(bodies, way, now)),
         tuple(standing for pair in pairs for standing in _standing(*pair)),
     )
+
+
+def _after(
+    subjects: Sequence[Subject], liquidated: Sequence["_Body"], judges: Sequence[Judge], now: Now
+) -> list["_Looked"]:
+    """Look at each target: what is liquidated as if it were held, and what is left without it."""
+    account = subjects[-1].account
+    pools = [body.subject.asset for body in liquidated if body.subject.asset]
+    alone = [body.subject.holding for body in liquidated if body.subject.holding]
+    gone = {member.target for body in liquidated for member in body.members}
+    held = {
+        subject.target: _Looked(subject, judges, now)
+        for subject in subjects
+        if subject.target in gone
+    }
+    with bereft(account, alone, pools):
+        return [held.get(subject.target) or _Looked(subject, judges, now) for subject in subjects]
 
 
 class _Way:
@@ -211,8 +235,11 @@ class _Way:
         self._changes = changes
 
     def at(self, symbol: str, step: int) -> Decimal:
-        """Give a mark so many steps on the way."""
-        return self._from[symbol] * (1 + self._changes.get(symbol, Decimal(0)) * step / _STEPS)
+        """Give a mark so many steps on the way, in the digits of marks, away from where it is."""
+        change = self._changes.get(symbol, Decimal(0))
+        mark = self._from[symbol] * (1 + change * step / _STEPS)
+        rounding = ROUND_FLOOR if change < 0 else ROUND_CEILING
+        return max(_LEAST, mark.quantize(_LEAST, rounding)) if change else mark
 
     def marks(self, step: int) -> dict[str, Decimal]:
         """Give every mark that is known."""
@@ -285,6 +312,12 @@ class _Body:
         figure = _figure(self.subject.sight(now), name)
         return figure if isinstance(figure, Decimal) else None
 
+    def balance(self, now: Now) -> Decimal:
+        """Compute its margin balance; nothing where none is left."""
+        name = "margin_balance" if self.subject.asset else "isolated_margin"
+        figure = _figure(self.subject.sight(now), name)
+        return max(figure, Decimal(0)) if isinstance(figure, Decimal) else Decimal(0)
+
 
 def _bodies(account: Account) -> Iterator[_Body]:
     crossed: dict[str, list[Subject]] = {}
@@ -299,18 +332,19 @@ def _bodies(account: Account) -> Iterator[_Body]:
             yield _Body(subject, (subject,))
 
 
-def _liquidated(bodies: Iterable[_Body], way: _Way, now: Now) -> Iterator[Liquidated]:
+def _liquidated(bodies: Iterable[_Body], way: _Way, now: Now) -> Iterator[tuple[_Body, Liquidated]]:
     for body in bodies:
         step = _first_step(body, way, now)
         if step is None:
             continue
         marks = way.marks(step)
-        with supposing(way.account, marks):
+        with supposing(way.account, marks, now):
             members = sorted(body.members, key=_gain)
         targets = tuple(member.target for member in members)
         symbols = dict.fromkeys(target.symbol for target in targets)
         passed = {symbol: marks[symbol] for symbol in symbols if symbol in marks}
-        yield Liquidated(body.subject.asset, Decimal(step) / _STEPS, targets, passed)
+        part = Decimal(step) / _STEPS
+        yield body, Liquidated(body.subject.asset, part, targets, passed, body.balance(now))
 
 
 def _gain(subject: Subject) -> Decimal:
@@ -336,11 +370,11 @@ def _first_step(body: _Body, way: _Way, now: Now) -> int | None:
 
 
 def _gone(body: _Body, way: _Way, now: Now, step: int) -> bool:
-    with supposing(way.account, way.marks(step)):
+    with supposing(way.account, way.marks(step), now):
         ratio = body.ratio(now)
     return ratio is not None and ratio >= 1
 
 
 def _unknown(bodies: Iterable[_Body], way: _Way, now: Now) -> Iterator[Target]:
-    with supposing(way.account, way.marks(_STEPS)):
+    with supposing(way.account, way.marks(_STEPS), now):
         yield from [body.subject.target for body in bodies if body.ratio(now) is None]

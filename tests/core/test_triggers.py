@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.events import BracketsRead, PollAnswered, Totals
+from monitor.core.events import BracketsRead, PollAnswered, PositionRow, Totals
 from monitor.core.freshness import MARKS
 from monitor.core.judging import Judge
 from monitor.core.language.truth import Interval
@@ -18,7 +18,7 @@ from monitor.core.rules import Globs, Rule, Severity
 from monitor.core.supposing import marks_of, subjects_of, supposing
 from monitor.core.triggers import FARTHEST, Answer, Trigger, tick_of, triggers_of
 from tests.core.tiers import Exchange, exchanges, table
-from tests.core.worlds import World, at, level, marks, near, poll, position, rule
+from tests.core.worlds import (World, at, change, level, marks, money, near, poll, position, rule)
 
 D = Decimal
 NONE, INFO, WARNING, CRITICAL = Severity
@@ -233,6 +233,80 @@ def test_what_is_unknown_here_may_be_known_there() -> None:
     assert worded(found(world, empty)) == ["near warning BTCUSDT: 61244.9 unknown"]
 
 
+@pytest.mark.parametrize(
+    ("row", "text", "answer"),
+    [
+        # Liquidated at 54216.867…: 600 + 0.1 (m − 60000) = 0.0004 m.
+        (position(iw="600"), "margin_room <= 0%", "near warning BTCUSDT: 54216.8 never"),
+        (
+            position(iw="600", mark="53000"),
+            "margin_room <= 0%",
+            "near warning on BTCUSDT: never 54216.9",
+        ),
+        (position(iw="600"), "margin_room < 0%", "near warning BTCUSDT: never never"),
+        (
+            position(iw="600", mark="53000"),
+            "margin_room == 0% and mark_price > 1",
+            "near warning on BTCUSDT: 1 54216.9",
+        ),
+        (position(iw="600"), "notional <= 0", "near warning BTCUSDT: never never"),
+        # Beyond 54000 it has no balance left, and stays so.
+        (
+            position(iw="600", mark="53000"),
+            "effective_leverage > 100x",
+            "near warning on BTCUSDT: never 54545.5",
+        ),
+    ],
+)
+def test_what_has_a_floor_or_no_end_is_known_where_it_lies_on_it(
+    row: PositionRow, text: str, answer: str
+) -> None:
+    assert worded(found(held(row), near(text))) == [answer]
+
+
+def test_a_liquidation_price_is_not_moved_by_its_own_mark() -> None:
+    both = position(liq="54000"), position("ETHUSDT", "-2", "3000", mark="3000", liq="3500")
+    rules = (
+        rule("above", level(INFO, "liquidation_price > 54000")),
+        rule("below", level(INFO, "liquidation_price >= 54000")),
+    )
+    answers = "not by price not by price"
+    assert worded(found(held(position()), *rules)) == [
+        f"above info BTCUSDT: {answers}",
+        f"below info on BTCUSDT: {answers}",
+    ]
+    assert worded(found(held(*both), *rules))[:2] == [
+        f"above info BTCUSDT: {answers}",
+        f"below info on BTCUSDT: {answers}",
+    ]
+
+
+def test_where_money_is_used_up_at_every_price_the_bracket_decides() -> None:
+    """How far beyond liquidation a mark is goes by the bracket in which it lies."""
+    world = World()
+    tiers = table((10_000, "0.004"), (9_000_000, "0.1"))
+    world.tell(0.5, BracketsRead("main", {"BTCUSDT": tiers}))
+    legs = (
+        position(quantity="1", entry="9000", mark="9000", liq="6622.516", side="LONG"),
+        position(quantity="-0.98", entry="9000", mark="9000", liq="6622.516", side="SHORT"),
+    )
+    world.tell(1, poll(1, *legs, wallet="100"))
+    world.tell(1, change(1, money("10")))
+    # 10 + 0.02 (m − 9000) − 1.98 · 0.004 m is most at 10000, and below 0 there, too.
+    above, _ = found(world, rule("above", level(INFO, "liquidation_price > 10000")), ticks={})
+    assert (above.on, above.below, above.above) == (True, Answer.NEVER, D(10001))
+
+
+def test_a_mark_that_is_tried_out_is_as_fresh_as_if_it_had_just_been_told() -> None:
+    """The mark that is known is 40 s old and raises nothing."""
+    world = held(ISOLATED)
+    answers = triggers_of(
+        next(subjects_of(world.account)), [Judge(near("mark_price < 61000"))], at(41), TENTH
+    )
+    assert worded(answers) == ["near warning BTCUSDT: 60999.9 never"]
+    assert world.account.holdings["BTCUSDT", "BOTH"].mark_at == at(1).ticks
+
+
 def test_multi_assets_mode() -> None:
     world = World()
     totals = Totals(D(2000), D(2000), D(200), D(200), D("24.8"))
@@ -305,7 +379,7 @@ def test_metrics_lie_between_their_ends(exchange: Exchange, at_: list[D], way: i
         if subject.scope is not Scope.POSITION:
             continue
         symbol = subject.target.symbol
-        with supposing(world.account, {}):
+        with supposing(world.account, {}, at(1)):
             one = OneMark(subject, symbol, (judge,), at(1))
             mark = int(exchange.marks[symbol].scaleb(DIGITS))
             last = FARTHEST * mark if way > 0 else 1

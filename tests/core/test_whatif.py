@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.events import BracketsRead, PositionRow
+from monitor.core.events import BracketsRead, PollAnswered, PositionRow, Totals
 from monitor.core.judging import Judge
 from monitor.core.notices import Target
 from monitor.core.rules import Severity
@@ -156,7 +156,7 @@ def test_what_is_liquidated_in_order() -> None:
 def test_already_being_liquidated() -> None:
     world = held(position(mark="50000", liq="54000", iw="600"), cross="400")
     found = aftermath(world.account, {"BTCUSDT": D("0.5")}, [], at(1))
-    assert found.liquidated == (Liquidated("", D(0), (BTC,), {"BTCUSDT": D(50000)}),)
+    assert found.liquidated == (Liquidated("", D(0), (BTC,), {"BTCUSDT": D(50000)}, D(0)),)
 
 
 def test_what_nobody_knows() -> None:
@@ -170,6 +170,74 @@ def test_what_nobody_knows() -> None:
         str(Standing(BTC, "near", NONE, NONE, doubt=True)),
         str(Standing(USDT, "ratio", NONE, NONE, doubt=True)),
     ]
+
+
+def test_an_isolated_position_loses_its_margin_and_no_more() -> None:
+    """It is gone from its pool, which keeps what is not its own."""
+    world = held(
+        position("ETHUSDT", "1", "3000", mark="3000", liq="2500"),
+        position("SOLUSDT", "10", "100", mark="100", liq="90", iw="104"),
+    )
+    rules = rule("few", level(INFO, "position_count < 2")), near("liquidation_distance < 0%")
+    shock = {"SOLUSDT": D("-0.5"), "ETHUSDT": D("-0.1")}
+    found = aftermath(world.account, shock, [Judge(each) for each in rules], at(1))
+    (gone,) = found.liquidated
+    assert (gone.positions, gone.lost) == ((SOL,), 104)
+    # Of 5000 there are 104 less, and 300 on ETH; its 500 beyond liquidation are not his.
+    (pool,) = found.pools
+    assert pool.figures["equity"] == Twice(D(5000), D(4596))
+    assert pool.figures["total_unrealized_pnl"] == Twice(D(0), D(-300))
+    assert pool.figures["margin_balance"] == Twice(D(1000), D(700))
+    # What is liquidated is shown as if it were held: how far it went, and its alerts.
+    sol = next(part for part in found.positions if part.target == SOL)
+    assert sol.figures["unrealized_pnl"] == Twice(D(0), D(-500))
+    assert found.alerts == (
+        Standing(SOL, "near", NONE, WARNING, doubt=False),
+        Standing(USDT, "few", NONE, INFO, doubt=False),
+    )
+    assert len(world.account.holdings) == 2
+    assert world.read("equity").value == 5000
+
+
+def test_a_pool_loses_its_balance_and_no_more() -> None:
+    world = held(
+        position("ETHUSDT", "2", "3000", mark="3000", liq="2600"),
+        position("SOLUSDT", "10", "100", mark="100", liq="90", iw="104"),
+    )
+    found = aftermath(world.account, {"ETHUSDT": D("-0.5")}, JUDGES, at(1))
+    (gone,) = found.liquidated
+    assert (gone.asset, gone.lost) == ("USDT", 1000)
+    (pool,) = found.pools
+    # 3000 of PnL on a balance of 1000: isolated margin and what is not in futures are left.
+    assert pool.figures["equity"] == Twice(D(5000), D(4000))
+    assert pool.figures["margin_balance"] == Twice(D(1000), D(0))
+    assert pool.figures["margin_ratio"] == Twice(D("0.024"), D("Infinity"))
+    assert Standing(USDT, "ratio", NONE, CRITICAL, doubt=False) in found.alerts
+
+
+def test_a_pool_in_dollars_loses_its_balance_and_no_more() -> None:
+    world = World()
+    totals = Totals(D(999), D(999), D(0), D(0), D(24))
+    answer = poll(1, position("ETHUSDT", "2", "3000", mark="3000", liq="2600"))
+    fields = {name: getattr(answer, name) for name in PollAnswered.__slots__}
+    world.tell(1, PollAnswered(**fields | {"totals": totals, "multi_assets": True}))
+    found = aftermath(world.account, {"ETHUSDT": D("-0.5")}, [], at(1))
+    (gone,) = found.liquidated
+    assert (gone.asset, gone.lost) == ("USD", 999)
+    (pool,) = found.pools
+    assert pool.figures["equity"] == Twice(D(999), D(0))
+    assert world.account.totals == totals
+
+
+def test_two_that_go_at_nearly_the_same_mark_are_in_order() -> None:
+    """One dollar of 60000 apart, after a two-hundredth of the way."""
+    world = held(
+        position(mark="60000", liq="59001", iw="100", side="SHORT", quantity="-0.1"),
+        position(mark="60000", liq="59000", iw="330.9", side="LONG"),
+        position("ETHUSDT", mark="60000", liq="59001", iw="330.8"),
+    )
+    found = aftermath(world.account, dict.fromkeys(HELD, D("-0.99")), [], at(1))
+    assert [body.positions[0].symbol for body in found.liquidated] == ["ETHUSDT", "BTCUSDT"]
 
 
 # ---------------------------------------------------------------- in the real engine
