@@ -1,25 +1,20 @@
-"""A hunt for wrong trigger prices: random accounts and rules, and the real engine told the marks.
+"""Random accounts, and random rules about them whose thresholds lie where their numbers can be."""
 
-Nothing here searches: what an answer promises is tried out at marks that are drawn, and at those
-beside it.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from monitor.core.events import AssetPricesRead, BracketsRead, PollAnswered, Totals
-from monitor.core.judging import Judge
-from monitor.core.language.truth import Truth
+from monitor.core.language.history import FUNCTIONS
 from monitor.core.language.units import Scope, Unit
 from monitor.core.lookback import metric_named
 from monitor.core.metrics import METRICS, View
 from monitor.core.notices import Target
 from monitor.core.rules import Rule, Severity
-from monitor.core.supposing import Subject, judged, subjects_of
-from monitor.core.triggers import FARTHEST, Answer, Trigger, triggers_of
+from monitor.core.supposing import Subject, subjects_of
 from tests.core.tiers import Exchange, Own, near_100, tables
 from tests.core.worlds import World, at, level, marks, poll, rule
 
@@ -136,7 +131,7 @@ _POSITION = [
     if metric.scope in {Scope.POSITION, Scope.POOL} and metric.unit is not Unit.TEXT
 ]
 _POOL = [name for name in _POSITION if METRICS[name].scope is Scope.POOL]
-_SUFFIX = {Unit.RATIO: ("%", 100), Unit.MULTIPLE: ("x", 1), Unit.DURATION: ("s", D("0.001"))}
+_SUFFIX = {Unit.RATIO: ("%", D(100)), Unit.MULTIPLE: ("x", D(1))}
 _PAST = ("drop(equity, 1h) > 10%", "change(mark_price, 5m) < 0", "highest(margin_ratio, 1h) > 50%")
 _TEXTS = ('side == "long"', 'margin_type in ["cross"]', 'symbol ~ "A*"', 'side != "long"')
 
@@ -177,7 +172,7 @@ class Writer:
         value = D(found) if isinstance(found, (Decimal, int)) else D(0)
         if not value.is_finite() or draw(st.integers(0, 9)) == 0:
             value = D(0)
-        suffix, times = _SUFFIX.get(METRICS[name].unit, ("", 1))
+        suffix, times = _SUFFIX.get(METRICS[name].unit, ("", D(1)))
         value *= times
         digits = draw(st.sampled_from([1, 2, 3, 12]))
         if value:
@@ -237,10 +232,21 @@ class Writer:
 
 @dataclass
 class Case:
+    """A rule about one target of an account."""
+
     place: Place
     target: Target
     rule: Rule
     texts: list[str]
+
+    @property
+    def all_known(self) -> bool:
+        """Whether every number that a condition may read is known at every mark."""
+        place = self.place
+        past = any(f"{word}(" in text for text in self.texts for word in FUNCTIONS)
+        known = place.age == 0 and place.leverage is not None and place.exchange.wallet > 0
+        divided = any(" / " in text for text in self.texts)
+        return known and not past and not divided
 
     def __repr__(self) -> str:
         held = [vars(one) for one in self.place.exchange.held]
@@ -257,6 +263,7 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     place = draw(places())
     world = place.world()
+    assume(world.account.first_poll_done and not world.account.refused)
     subjects = [one for one in subjects_of(world.account) if one.scope is not Scope.ACCOUNT]
     subject = draw(st.sampled_from(subjects))
     writer = Writer(draw, world, place, subject)
@@ -269,141 +276,5 @@ def cases(draw: st.DrawFn) -> Case:
         texts.append(text)
         levels.append(level(severity, text, on=draw(st.sampled_from([0, 60])), band=band))
     made = rule("drawn", *levels)
+    assume(made.scope is subject.scope)
     return Case(place, subject.target, made, texts)
-
-
-# ---------------------------------------------------------------- what is true
-
-
-class Ground:
-    """What the real engine says at other marks."""
-
-    def __init__(self, case: Case) -> None:
-        self._case = case
-        self.rule = Rule(
-            "drawn",
-            case.rule.scope,
-            tuple(
-                type(one)(one.severity, one.condition, one.relaxed, 0, 0)
-                for one in case.rule.levels
-            ),
-        )
-        self._scan = case.place.world()
-        self._judge = Judge(case.rule)
-        self._ticks = case.place.now
-
-    def _told(self, **prices: D) -> World:
-        place = self._case.place
-        world = place.world()
-        world.reload(place.now, self.rule)
-        then = place.now + 0.5
-        world.tell(then, marks(then, **words(prices)))
-        return world
-
-    def level_at(self, **prices: D) -> Severity:
-        """Tell the level of the alert after one mark moved from where it stands."""
-        for watch in self._told(**prices).engine.watches():
-            if watch.target == self._case.target:
-                return Severity.NONE if watch.alert is None else watch.alert.level
-        return Severity.NONE
-
-    def turned(self, one: Trigger, price: D) -> bool:
-        there = self.level_at(**{one.symbol: price}) >= one.severity
-        return there is not one.on
-
-    def truths(self, symbol: str, price: D, *, relaxed: bool) -> list[Truth]:
-        """Judge where the account was told one mark after another."""
-        place = self._case.place
-        self._ticks += 0.001
-        self._scan.tell(self._ticks, marks(self._ticks, **words(place.later | {symbol: price})))
-        for subject in subjects_of(self._scan.account):
-            if subject.target == self._case.target:
-                # At one instant: ages are those of now.
-                return judged(self._judge, subject.sight(at(self._ticks)), relaxed=relaxed)
-        raise AssertionError("the target is gone")
-
-
-def last_digit(mark: D) -> D:
-    """Tell the step of prices where the exchange's is not known."""
-    text = f"{mark:f}".rstrip("0") if "." in f"{mark:f}" else ""
-    return D(1).scaleb(-len(text.partition(".")[2]))
-
-
-def points(mark: D, way: int, draw: Callable[[int], int], borders: list[D]) -> Iterator[D]:
-    """List marks on one side to look at: drawn ones, ends, and those beside borders."""
-    last = mark * FARTHEST if way > 0 else LEAST
-    for share in (1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 900, 950, 990, 999, 1000):
-        yield (mark + (last - mark) * share / 1000).quantize(LEAST)
-    for _ in range(12):
-        yield (mark + (last - mark) * draw(1_000_000) / 1_000_000).quantize(LEAST)
-    for border in borders:
-        for step in (-1, 0, 1):
-            price = (border + step * LEAST).quantize(LEAST)
-            if (price - mark) * way > 0 and (last - price) * way >= 0:
-                yield price
-
-
-def complaints(case: Case, draw: Callable[[int], int]) -> Iterator[str]:  # noqa: C901
-    """Say what is wrong with the answers of a case."""
-    place = case.place
-    world = place.world()
-    subject = next(one for one in subjects_of(world.account) if one.target == case.target)
-    judge = Judge(case.rule)
-    answers = triggers_of(subject, [judge], at(place.now), place.ticks)
-    distances = [one.distance for one in answers]
-    if distances != sorted(distances):
-        yield "not the nearest first"
-    ground = Ground(case)
-    severities = [one.severity for one in case.rule.levels]
-    now = ground.level_at()
-    for one in answers:
-        if one.on is not (now >= one.severity):
-            yield f"{one.severity} on {one.on}, the engine says {now}"
-            continue
-        mark = place.later[one.symbol]
-        if one.mark != mark:
-            yield "another mark"
-        wanted = Truth.FALSE if one.on else Truth.TRUE
-        at_level = severities.index(one.severity)
-        borders = [
-            bracket.cap / abs(own.quantity)
-            for own in place.exchange.held
-            if own.symbol == one.symbol
-            for bracket in place.exchange.tables[own.symbol]
-        ]
-        for way, answer in ((-1, one.below), (1, one.above)):
-            name = f"{one.severity.word} {'on' if one.on else 'off'} {one.symbol} {way:+d} {answer}"
-            if isinstance(answer, Decimal):
-                if not (answer - mark) * way > 0:
-                    yield f"{name}: on the wrong side"
-                if not ground.turned(one, answer):
-                    yield f"{name}: does not turn there"
-                tick = place.ticks.get(one.symbol) or last_digit(mark)
-                step = tick if answer % tick == 0 else LEAST
-                before = answer - way * step
-                if (before - mark) * way >= 0 and ground.turned(one, before):
-                    yield f"{name}: turns at {before} already"
-                last = answer - way * tick
-                inside = [
-                    point for point in points(mark, way, draw, borders)
-                    if (last - point) * way > 0
-                ]
-                for point in inside[:20]:
-                    truth = ground.truths(one.symbol, point, relaxed=one.on)[at_level]
-                    if truth is wanted:
-                        yield f"{name}: turns at {point} already"
-                continue
-            seen = {
-                point: ground.truths(one.symbol, point, relaxed=one.on)[at_level]
-                for point in points(mark, way, draw, borders)
-            }
-            turned = [point for point, truth in seen.items() if truth is wanted]
-            if turned:
-                yield f"{name}: turns at {turned[0]}"
-            if answer is Answer.UNKNOWN and Truth.UNKNOWN not in seen.values():
-                yield f"{name}: can be judged everywhere"
-            if answer is Answer.NEVER and Truth.UNKNOWN in seen.values():
-                doubtful = [p for p, truth in seen.items() if truth is Truth.UNKNOWN]
-                yield f"{name}: cannot be judged at {doubtful[0]}"
-            if answer is Answer.NOT_BY_PRICE and len(set(seen.values())) > 1:
-                yield f"{name}: moves"

@@ -18,7 +18,7 @@ from monitor.core.rules import Globs, Rule, Severity
 from monitor.core.supposing import marks_of, subjects_of, supposing
 from monitor.core.triggers import FARTHEST, Answer, Trigger, tick_of, triggers_of
 from tests.core.tiers import Exchange, exchanges, table
-from tests.core.worlds import (World, at, change, level, marks, money, near, poll, position, rule)
+from tests.core.worlds import World, at, change, level, marks, money, near, poll, position, rule
 
 D = Decimal
 NONE, INFO, WARNING, CRITICAL = Severity

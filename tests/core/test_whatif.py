@@ -1,5 +1,6 @@
 """The account after a shock, by hand and against the real engine."""
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from monitor.core.notices import Target
 from monitor.core.rules import Severity
 from monitor.core.whatif import Liquidated, Standing, Twice, aftermath, read_shocks, shocked
 from monitor.errors import OperatorError
-from tests.core.tiers import Exchange, exchanges
+from tests.core.tiers import Exchange, Own, exchanges
 from tests.core.worlds import World, at, level, marks, near, poll, position, rule
 
 D = Decimal
@@ -182,7 +183,7 @@ def test_an_isolated_position_loses_its_margin_and_no_more() -> None:
     shock = {"SOLUSDT": D("-0.5"), "ETHUSDT": D("-0.1")}
     found = aftermath(world.account, shock, [Judge(each) for each in rules], at(1))
     (gone,) = found.liquidated
-    assert (gone.positions, gone.lost) == ((SOL,), 104)
+    assert (gone.positions, gone.lost) == ((SOL,), D(104))
     # Of 5000 there are 104 less, and 300 on ETH; its 500 beyond liquidation are not his.
     (pool,) = found.pools
     assert pool.figures["equity"] == Twice(D(5000), D(4596))
@@ -206,7 +207,7 @@ def test_a_pool_loses_its_balance_and_no_more() -> None:
     )
     found = aftermath(world.account, {"ETHUSDT": D("-0.5")}, JUDGES, at(1))
     (gone,) = found.liquidated
-    assert (gone.asset, gone.lost) == ("USDT", 1000)
+    assert (gone.asset, gone.lost) == ("USDT", D(1000))
     (pool,) = found.pools
     # 3000 of PnL on a balance of 1000: isolated margin and what is not in futures are left.
     assert pool.figures["equity"] == Twice(D(5000), D(4000))
@@ -223,7 +224,7 @@ def test_a_pool_in_dollars_loses_its_balance_and_no_more() -> None:
     world.tell(1, PollAnswered(**fields | {"totals": totals, "multi_assets": True}))
     found = aftermath(world.account, {"ETHUSDT": D("-0.5")}, [], at(1))
     (gone,) = found.liquidated
-    assert (gone.asset, gone.lost) == ("USD", 999)
+    assert (gone.asset, gone.lost) == ("USD", D(999))
     (pool,) = found.pools
     assert pool.figures["equity"] == Twice(D(999), D(0))
     assert world.account.totals == totals
@@ -297,3 +298,67 @@ def test_told_the_marks_the_engine_says_the_same(exchange: Exchange, one: D, oth
     alight = {target for rule_, target in (*now, *then) if rule_ == "gone"}
     assert gone == alight
     assert [body.way for body in found.liquidated] == sorted(b.way for b in found.liquidated)
+
+
+# ---------------------------------------------------------------- against an exchange of its own
+
+
+class Body:
+    """What is liquidated together, by the exchange's own sums."""
+
+    def __init__(self, exchange: Exchange, held: Sequence[Own], wallet: D) -> None:
+        self.exchange, self.held, self.wallet = exchange, held, wallet
+
+    def money(self, marks_: dict[str, D]) -> D:
+        """Compute its margin balance."""
+        gains = [one.quantity * (marks_[one.symbol] - one.entry) for one in self.held]
+        return self.wallet + sum(gains, D(0))
+
+    def left(self, marks_: dict[str, D]) -> D:
+        """Compute what is left of it above its maintenance margin."""
+        left = [self.exchange.leg(one).left(marks_[one.symbol]) for one in self.held]
+        return self.wallet + sum(left, D(0))
+
+    def way(self, marks_: Callable[[D], dict[str, D]]) -> D | None:
+        """Find how much of a shock it takes; by halves, since money left is concave."""
+        before, after = D(0), D(1)
+        if self.left(marks_(before)) <= 0:
+            return before
+        if self.left(marks_(after)) > 0:
+            return None
+        for _ in range(60):
+            middle = (before + after) / 2
+            before, after = (before, middle) if self.left(marks_(middle)) <= 0 else (middle, after)
+        return after
+
+
+@settings(deadline=None, max_examples=100)
+@given(exchanges(), shares, shares)
+def test_an_exchange_liquidates_the_same_in_the_same_order(
+    exchange: Exchange, one: D, other: D
+) -> None:
+    changes = {"AAAUSDT": one, "BBBUSDT": other}
+
+    def marks_at(part: D) -> dict[str, D]:
+        return {name: mark * (1 + changes[name] * part) for name, mark in exchange.marks.items()}
+
+    bodies = [Body(exchange, [each], each.wallet) for each in exchange.held if each.wallet]
+    crossed = [each for each in exchange.held if not each.wallet]
+    bodies += [Body(exchange, crossed, exchange.wallet)]
+    ways = [(way, body) for body in bodies if body.held and (way := body.way(marks_at)) is not None]
+    ways.sort(key=lambda each: each[0])
+    found = aftermath(told(exchange).account, changes, [], at(1))
+    assert [
+        {(target.symbol, target.position_side) for target in each.positions}
+        for each in found.liquidated
+    ] == [{(each.symbol, each.side) for each in body.held} for _, body in ways]
+    for each, (way, body) in zip(found.liquidated, ways, strict=True):
+        assert abs(each.way - way) < D("1e-6")
+        assert each.lost == max(D(0), body.money(exchange.marks))
+        # It is so at the marks that are named.
+        assert body.left(marks_at(way) | dict(each.marks)) <= D("1e-20")
+    gone = [body for _, body in ways]
+    (pool,) = found.pools
+    assert pool.figures["equity"].after == sum(
+        (body.money(marks_at(D(1))) for body in bodies if body not in gone), D(0)
+    )
