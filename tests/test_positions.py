@@ -168,6 +168,17 @@ def test_positions_with_other_rules_and_another_target(exchange: int) -> None:
     )
 
 
+def test_a_side_of_which_nothing_can_be_said_is_named(exchange: int) -> None:
+    condition = "mark_price < 50000 or mark_price > 70000 and drop(mark_price, 1h) > 5%"
+    Path("mine.toml").write_text(
+        f'[[rule]]\nname = "mine"\ninfo = "{condition}"\nsymbols = ["BTC*"]\n'
+    )
+    result = run("positions", "--rules", "mine.toml", accounts=account(exchange))
+    assert result.stdout.split("\n\n", 1)[1].startswith(
+        "BTCUSDT long\n  info  mine  at BTCUSDT ≤ 49,999.9 (-16.7 %); unknown: BTCUSDT above\n"
+    )
+
+
 def keys(document: object) -> set[str]:
     """Collect every key, but for symbols."""
     if isinstance(document, list):
@@ -201,16 +212,22 @@ def test_positions_as_json(exchange: int) -> None:
             "severity": "critical",
             "on": False,
             "symbol": "ETHUSDT",
+            "mark": "2980.00000000",
             "below": "2950.57",
             "above": "never",
+            "below_change": "-0.009876",
+            "above_change": None,
         },
         {
             "rule": "near",
             "severity": "warning",
             "on": True,
             "symbol": "ETHUSDT",
+            "mark": "2980.00000000",
             "below": "never",
             "above": "3248.96",
+            "below_change": None,
+            "above_change": "0.090255",
         },
     ]
     assert eth["remedy"] | {"margin_distance": ""} == {

@@ -135,7 +135,7 @@ class Positions:
         first = group[0]
         places = [text for trigger in group for text in self._places(trigger)]
         if places:
-            text = f"at {' or '.join(places)}"
+            text = f"at {' or '.join(places)}{_doubt(group)}"
         else:
             answers = {each for one in group for each in (one.below, one.above)}
             text = next(each.value for each in _WORST_FIRST if each in answers)
@@ -209,6 +209,17 @@ class Positions:
 _WORST_FIRST = (Answer.UNKNOWN, Answer.NEVER, Answer.NOT_BY_PRICE)
 
 
+def _doubt(group: Iterable[Trigger]) -> str:
+    """Name the sides of which nothing can be said, beside those that have a price."""
+    sides = [
+        f"{one.symbol} {where}"
+        for one in group
+        for where, answer in (("below", one.below), ("above", one.above))
+        if answer is Answer.UNKNOWN
+    ]
+    return f"; unknown: {', '.join(sides)}" if sides else ""
+
+
 def _pool(subject: Subject, now: Now) -> list[str]:
     sight = subject.sight(now)
     return [
@@ -231,9 +242,19 @@ def _trigger_as_json(trigger: Trigger) -> dict[str, Any]:
         "severity": trigger.severity.word,
         "on": trigger.on,
         "symbol": trigger.symbol,
+        "mark": _number(trigger.mark),
         "below": _answer(trigger.below),
         "above": _answer(trigger.above),
+        "below_change": _change(trigger.below, trigger.mark),
+        "above_change": _change(trigger.above, trigger.mark),
     }
+
+
+def _change(answer: Decimal | Answer, mark: Decimal | None) -> str | None:
+    """Tell how far a price is from the mark, a part of it, to a millionth."""
+    if isinstance(answer, Answer) or not mark:
+        return None
+    return f"{answer / mark - 1:.6f}"
 
 
 def _answer(answer: Decimal | Answer) -> str:
