@@ -73,9 +73,10 @@ def _because(tree: Checked, words: Mapping[str, Word], *, wanted: bool) -> str:
         for name, word in words.items()
     }
     if not proofs.trees_may_be([(tree, wanted)], free):
-        return (
-            "its comparisons exclude each other" if wanted else "its comparisons cover everything"
-        )
+        several = len(list(leaves(tree))) > 1
+        if wanted:
+            return "its comparisons exclude each other" if several else "nothing makes it so"
+        return "its comparisons cover everything" if several else "everything makes it so"
     read = dict.fromkeys(name for leaf in leaves(tree) for name in words_in(leaf))
     deciding = {where[0] for name in read if (where := words[name].absent_where) is not None}
     reaches = (_reach(words[name]) for name in read if name not in deciding)

@@ -71,14 +71,24 @@ def _meant(pattern: str, names: Sequence[str]) -> str:
 
 
 def _takes_nothing(globs: Globs) -> bool:
-    """Tell whether each glob that takes is taken away by a later one, as far as spelling tells."""
+    """Tell whether each glob that takes is taken away whole by a later one."""
     patterns = globs.patterns
     takes = [(at, each) for at, each in enumerate(patterns) if not each.startswith("!")]
     if not takes:
         return "!*" in patterns
     return all(
-        any(later in {"!*", f"!{pattern}"} for later in patterns[at + 1 :]) for at, pattern in takes
+        any(later.startswith("!") and _covers(later[1:], pattern) for later in patterns[at + 1 :])
+        for at, pattern in takes
     )
+
+
+def _covers(one: str, other: str) -> bool:
+    """Tell whether a glob surely matches all that another one does.
+
+    Where its only wild mark is `*`, each mark of the other has to be met by one of those: read as
+    a text, the other then stands for all that it matches.
+    """
+    return one == other or (not set("?[") & set(one) and Globs([one]).match(other))
 
 
 def _misspelt(word: str, pattern: str) -> tuple[str, str]:
