@@ -9,7 +9,7 @@ help:
 	@echo "make test    every test, under five minutes on two cores"
 	@echo "make check   formatting, linters, types, floors and docs"
 	@echo "make bench   what has a budget, as ratios against a reference"
-	@echo "make soak    the seeded stories and frames of \`make test\`, SEEDS and FRAMES many of them"
+	@echo "make soak    the seeded stories, frames and kills of \`make test\`: SEEDS, FRAMES, KILLS"
 	@echo "make peers   other people's clients against the simulator, pass or fail per call"
 	@echo "make fmt     let the formatter and the fixable lints have their way"
 
@@ -39,8 +39,9 @@ bench: setup
 
 SEEDS := 1000
 FRAMES := 1000000
+KILLS := 500
 soak: setup
-	$(BIN)/python scripts/soak.py --seeds $(SEEDS) --frames $(FRAMES)
+	$(BIN)/python scripts/soak.py --seeds $(SEEDS) --frames $(FRAMES) --kills $(KILLS)
 
 peers: setup
 	@scripts/peers.sh

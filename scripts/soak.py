@@ -1,8 +1,9 @@
-"""Live many seeded stories, or feed many broken frames, and say which break a promise.
+"""Live many seeded stories, feed many broken frames, kill many lives; say what breaks a promise.
 
     python scripts/soak.py --seeds 10000 [--first 40] [--jobs 2] [--minutes 20]
     python scripts/soak.py --seed 1234 -v        one story, its scenario and everything it told
     python scripts/soak.py --frames 1000000      frames that were tampered with, through the link
+    python scripts/soak.py --kills 500 [--first 11]      one storm of alerts, with so many SIGKILLs
 
 Ends with 1 where a promise was broken, after the commands that replay each failure.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from tests.crash.storm import at_moments, at_points
 from tests.fuzz.feeding import feed_many
 from tests.house.judge_of_stories import judge
 from tests.house.simulation import Story, live
@@ -32,9 +34,10 @@ def main() -> int:
     """Read the arguments, and do it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=0, help="how many stories")
-    parser.add_argument("--first", type=int, default=0, help="the first seed, or batch of frames")
+    parser.add_argument("--first", type=int, default=0, help="the first seed, batch or storm")
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--frames", type=int, default=0, help="how many tampered frames")
+    parser.add_argument("--kills", type=int, default=0, help="how many lives of a storm are killed")
     parser.add_argument("--batch", type=int, help="this batch of frames alone")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--minutes", type=float, default=20, help="how much of each story")
@@ -55,6 +58,8 @@ def main() -> int:
     if asked.frames:
         batches = range(asked.first, asked.first + -(-asked.frames // BATCH))
         failed += [f"--batch {number}" for number in _run(_fed, batches, asked.jobs, "batches")]
+    if asked.kills and not _stormed(asked.first, asked.kills):
+        failed += [f"--kills {asked.kills} --first {asked.first}"]
     for which in failed:
         print(f"replay: python scripts/soak.py {which}")
     return 1 if failed else 0
@@ -77,6 +82,18 @@ def _fed(batch: int) -> Outcome:
         return batch, feed_many(batch, BATCH)
     except Exception:  # noqa: BLE001 - likewise
         return batch, [traceback.format_exc()]
+
+
+def _stormed(seed: int, kills: int) -> bool:
+    """Live through a storm and through one death at each named point for every 50 kills."""
+    faults: list[str] = []
+    for storming, count in ((at_moments, kills), (at_points, -(-kills // 50))):
+        with tempfile.TemporaryDirectory() as folder:
+            storm = storming(seed, count, Path(folder))
+        print(f"storm {seed}: {storm.figures}, {len(storm.faults)} faults")
+        print(*storm.faults, sep="\n", flush=True)
+        faults += storm.faults
+    return not faults
 
 
 def _run(work: Callable[[int], Outcome], numbers: range, jobs: int, what: str) -> list[int]:

@@ -16,8 +16,9 @@ from monitor.cli import main
 from monitor.core.notices import AlertRecord, Changes, Delivery, Notice, SwitchRecord, Target, Told
 from monitor.core.rules import Severity
 from monitor.store import Store
+from tests.processes import COMMAND, simulator, wait_for
 from tests.receiver import Receiver
-from tests.test_processes import COMMAND, configure, simulator, start, wait_for
+from tests.test_processes import configure, start
 
 UTC = 1_767_322_800_000
 LONG = Target("main", "BTCUSDT", "BOTH", "long")

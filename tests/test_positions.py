@@ -22,7 +22,7 @@ from monitor.core.notices import Grade, Reading
 from monitor.oneshot import _looked
 from tests.core.worlds import at, poll, position
 from tests.exchanges import answering, nobody, simulated
-from tests.test_processes import simulator
+from tests.processes import simulator
 
 KEY = "key-that-nobody-may-see"
 SECRET = "secret-that-nobody-may-see"

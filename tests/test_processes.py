@@ -1,25 +1,12 @@
-"""Real processes, real sockets, real Apprise, real SIGKILL."""
+"""Real processes, real sockets, real Apprise; SIGKILL is in tests/crash."""
 
 import json
-import os
-import random
 import signal
-import sqlite3
 import subprocess
-import sys
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-import pytest
-
+from tests.processes import COMMAND, simulator, wait_for
 from tests.receiver import Receiver, numbers_in
-
-COMMAND = (sys.executable, "-m", "monitor")
 
 # The mark crosses 60,000 every 300 ms, so that a notice is always on its way somewhere.
 ZIGZAG = (
@@ -52,25 +39,6 @@ name = "flip"
 warning = "mark_price > 60000"
 repeat = "never"
 """
-FIVE_FLIPPING = "".join(FLIPPING.replace("flip", f"flip-{number}") for number in range(5))
-
-
-@contextmanager
-def simulator(scenario: Path | None = None) -> Iterator[str]:
-    """Run `marginwatch simulate`; gives the `[[account]]` table that it prints."""
-    command = [*COMMAND, "simulate", *([str(scenario)] if scenario else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines: list[str] = []
-        while (line := process.stdout.readline()) != "\n":
-            assert line, "simulate ended before its table was whole"
-            lines.append(line)
-        try:
-            yield "".join(lines)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.stdout.close()
-            assert process.wait(10) == 0
 
 
 def configure(folder: Path, account: str, url: str, rules: str) -> Path:
@@ -96,18 +64,6 @@ def start(config: Path, log: Path) -> subprocess.Popen[bytes]:
 def numbers(messages: list[str]) -> list[tuple[int, int]]:
     """Read numbers and attempts out of the messages."""
     return [each for text in messages for each in numbers_in(text)]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until a function says so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        threading.Event().wait(0.02)
-
-
-def _more_than(phone: Receiver, count: int) -> bool:
-    return len(phone.got) > count
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
@@ -157,45 +113,6 @@ def test_refused_twice_and_once_closed_without_an_answer_all_is_delivered_in_ord
     assert [number for number, attempt in got if attempt == 1] == list(
         range(1, max(number for number, _ in got) + 1)
     )
-
-
-@pytest.mark.parametrize("seed", [11])
-def test_twenty_kills_lose_no_number_and_repeat_none_without_its_mark(
-    tmp_path: Path, seed: int
-) -> None:
-    rng = random.Random(seed)
-    log = tmp_path / "log"
-    (tmp_path / "zigzag.toml").write_text(ZIGZAG)
-    with Receiver() as phone, simulator(tmp_path / "zigzag.toml") as account:
-        config = configure(tmp_path, account, phone.url, FIVE_FLIPPING)
-        for _ in range(20):
-            before = len(phone.got)
-            process = start(config, log)
-            wait_for(partial(_more_than, phone, before))
-            threading.Event().wait(rng.uniform(0.0, 0.6))
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-        process = start(config, log)
-        before = len(phone.got)
-        wait_for(lambda: len(phone.got) > before + 2)
-        assert stop(process) == 0
-
-    got = numbers(phone.messages)
-    by_number = defaultdict(list)
-    for number, attempt in got:
-        by_number[number].append(attempt)
-    with sqlite3.connect(tmp_path / "data" / "marginwatch.db") as database:
-        kept = [number for (number,) in database.execute("SELECT number FROM notices")]
-        states = dict(database.execute("SELECT state, count(*) FROM deliveries GROUP BY state"))
-    database.close()
-    assert sorted(kept) == list(range(1, max(kept) + 1))
-    assert sorted(by_number) == sorted(kept)
-    assert states == {"sent": len(kept)}
-    unmarked = {n: attempts for n, attempts in by_number.items() if attempts.count(1) > 1}
-    assert unmarked == {}
-    assert all(attempts == sorted(set(attempts)) for attempts in by_number.values())
-    assert "Traceback" not in log.read_text()
-    assert len(got) > 60
 
 
 def test_a_second_service_on_the_same_data_dir_is_told(tmp_path: Path) -> None:
