@@ -91,7 +91,7 @@ def _stormed(seed: int, kills: int) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             storm = storming(seed, count, Path(folder))
         print(f"storm {seed}: {storm.figures}, {len(storm.faults)} faults")
-        print(*storm.faults, sep="\n", flush=True)
+        print("".join(f"    {fault}\n" for fault in storm.faults), end="", flush=True)
         faults += storm.faults
     return not faults
 

@@ -10,9 +10,6 @@ from typing import Any, NamedTuple, Self
 
 from tests.crash.marks import Mark, marks_in
 
-LONGEST_HANG = 2.0
-"""Seconds after which what hangs is closed without an answer."""
-
 
 class Receipt(NamedTuple):
     """A message that reached a phone, whatever was answered."""
@@ -35,9 +32,13 @@ class Phones:
     Args:
         answer: How a message to a channel is answered: ok, 500, close (at once, without an answer)
             or hang.
+        longest_hang: Seconds after which what hangs is closed without an answer.
     """
 
-    def __init__(self, answer: Callable[[str], str] = lambda _: "ok") -> None:
+    def __init__(
+        self, answer: Callable[[str], str] = lambda _: "ok", *, longest_hang: float = 2.0
+    ) -> None:
+        self.longest_hang = longest_hang
         self.answer = answer
         self.release = threading.Event()
         """Ends what hangs."""
@@ -131,7 +132,7 @@ def _handler(phones: Phones) -> type[BaseHTTPRequestHandler]:
             order = self.server.orders[self.client_address]
             answer = phones.take(order, self.path.strip("/"), body)
             if answer == "hang":
-                phones.release.wait(LONGEST_HANG)
+                phones.release.wait(phones.longest_hang)
             if answer in {"hang", "close"}:
                 return
             self.send_response(200 if answer == "ok" else int(answer))
