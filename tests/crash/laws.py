@@ -1,6 +1,7 @@
 """The promise of delivery, judged by what phones received and what the last life left on disk.
 
-lost         every number of a delivery that is not dead was received
+lost         every number of a delivery that is not dead was received, and a phone that hears
+             of everything was meant to receive every notice
 invented     a number that was received is on disk
 twice used   a number stands for one fact, in every life and on every phone
 unmarked     a number that a phone received before says so when it comes again
@@ -23,6 +24,11 @@ from tests.crash.phones import Receipt
 
 REFUSALS = 5
 """So many, and a notice is set aside."""
+
+LEAST = 1
+"""The severity of which a phone hears everything."""
+OWN_FAULTS = "marginwatch"
+"""The rule on the program itself: that a channel fails is told to the others."""
 
 Alert = tuple[str, tuple[str, ...]]
 """Rule and target."""
@@ -117,7 +123,7 @@ def broken(left: Left, receipts: Sequence[Receipt], least: Mapping[str, int]) ->
         receipts: What phones received, in order.
         least: The channels, each with the lowest level of which it hears anew.
     """
-    faults = list(_lost(left, receipts))
+    faults = list(_lost(left, receipts, least))
     faults += _twice_used(left, receipts)
     for channel in least:
         got = [receipt for receipt in receipts if receipt.channel == channel]
@@ -127,7 +133,7 @@ def broken(left: Left, receipts: Sequence[Receipt], least: Mapping[str, int]) ->
     return faults
 
 
-def _lost(left: Left, receipts: Sequence[Receipt]) -> Iterator[str]:
+def _lost(left: Left, receipts: Sequence[Receipt], least: Mapping[str, int]) -> Iterator[str]:
     heard = {(mark.number, got.channel) for got in receipts for mark in got.marks}
     for number, channel, state, why in left.deliveries:
         # A reminder that a newer one replaced is the only thing that nobody needs to hear.
@@ -138,6 +144,11 @@ def _lost(left: Left, receipts: Sequence[Receipt]) -> Iterator[str]:
         elif state == "sent" and (number, channel) not in heard:
             yield f"{channel}: lost: #{number} was not received"
     meant = {(number, channel) for number, channel, *_ in left.deliveries}
+    for number, fact in left.facts.items():
+        for channel in least:
+            everything = least[channel] == LEAST and fact.facts["rule"] != OWN_FAULTS
+            if everything and (number, channel) not in meant:
+                yield f"{channel}: lost: #{number} is meant for others alone"
     for number, channel in sorted(heard - meant):
         yield f"{channel}: invented: #{number} is not on disk"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60.0
-"""Seconds within which the warm process answers."""
+"""Seconds within which the warm process answers, beside those that it is asked to wait."""
 
 
 @dataclass
@@ -49,7 +49,8 @@ class Warm:
         if order is not None:
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        patience = PATIENCE + (order or {}).get("seconds", 0.0)
+        ready, _, _ = select.select([self.process.stdout], [], [], patience)
         line = self.process.stdout.readline() if ready else ""
         assert line, "the warm process does not answer"
         answer: dict[str, Any] = json.loads(line)
@@ -99,10 +100,14 @@ class Life:
             os.kill(self.pid, signal.SIGKILL)  # ours until it is waited for
             assert self.wait(20) == -signal.SIGKILL
 
-    def stop(self) -> int | None:
-        """Have it finish; its exit code."""
+    def terminate(self) -> None:
+        """Ask it to finish, unless it has ended."""
         if self.wait(0) is None:
             os.kill(self.pid, signal.SIGTERM)
+
+    def stop(self) -> int | None:
+        """Have it finish; its exit code."""
+        self.terminate()
         return self.wait(30)
 
 

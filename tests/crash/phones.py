@@ -110,12 +110,10 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self.accepted = 0
-        self.orders: dict[Any, int] = {}
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.accepted += 1
-        self.orders[client_address] = self.accepted
-        super().process_request(request, client_address)
+        super().process_request(request, (*client_address, self.accepted))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that was killed while it was answered."""
@@ -128,8 +126,7 @@ def _handler(phones: Phones) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(size)
             if len(body) < size:
                 return  # killed while it wrote: nobody has received this
-            assert isinstance(self.server, _Server)
-            order = self.server.orders[self.client_address]
+            order = int(self.client_address[-1])
             answer = phones.take(order, self.path.strip("/"), body)
             if answer == "hang":
                 phones.release.wait(phones.longest_hang)

@@ -81,6 +81,8 @@ HASTY = (sys.executable, "-m", "tests.crash.hasty")
 END = 60.0
 """Seconds that the last life may take to deliver what waits."""
 LONGEST_LIFE = 1.5
+PATIENCE = 20.0
+"""Seconds within which a life passes the point where it dies."""
 
 
 @dataclass
@@ -135,7 +137,7 @@ def at_points(seed: int, rounds: int, folder: Path) -> Storm:
     with _weather(storm, folder, minutes=3 + rounds) as (house, phones):
         for point, passing in passings(seed, rounds):
             life = house.begin(kill=(point, passing, phones.port))
-            passed = life.wait(2 * LONGEST_LIFE) is not None
+            passed = life.wait(PATIENCE) is not None
             _end(storm, house, life, f"{point}, {passing}" if passed else f"never {point}")
     return _judged(storm, house)
 

@@ -9,8 +9,8 @@ from tests.crash.lives import House, warm
 from tests.crash.phones import Phones
 from tests.processes import simulator, wait_for
 
-TURNS = 10
-RULES = 10
+TURNS = 5
+RULES = 20
 WELL = ("phone", "desk")
 GENEROUS = 3.0
 """Seconds more than usual that a single message may take on a busy machine; a send hangs for 4,
@@ -51,7 +51,7 @@ def test_the_others_are_told_within_a_second_of_their_normal_time(tmp_path: Path
     scenario = tmp_path / "turns.toml"
     scenario.write_text(_scenario())
     rules = "".join(
-        f'[[rule]]\nname = "r{n}"\nwarning = "mark_price > {1000 + n / 10}"\nrepeat = "never"\n'
+        f'[[rule]]\nname = "r{n}"\nwarning = "mark_price > {1000 + n / 20}"\nrepeat = "never"\n'
         for n in range(RULES)
     )
     hasty = (sys.executable, "-m", "tests.crash.hasty")

@@ -132,6 +132,12 @@ def test_what_is_left_on_disk_is_judged(state: str, why: str, expected: list[str
     assert broken(left, RECEIPTS, LEAST) == expected
 
 
+def test_a_notice_without_a_delivery_is_found() -> None:
+    left = replace(LEFT, deliveries=[one for one in DELIVERIES if one[:2] != (5, "phone")])
+    receipts = [one for one in RECEIPTS if one.order != 5]
+    assert broken(left, receipts, LEAST) == ["phone: lost: #5 is meant for others alone"]
+
+
 def test_a_number_that_stands_for_another_fact_in_a_later_life(tmp_path: Path) -> None:
     left = Left({1: FACTS[1]})
     with closing(sqlite3.connect(tmp_path / "marginwatch.db")) as database, database:

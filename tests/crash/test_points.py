@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from tests.crash.lives import House, warm
@@ -41,12 +42,14 @@ def test_what_is_received_of_a_notice_when_a_life_dies_at_each_point(tmp_path: P
             channel = f'[[channel]]\nname = "phone"\nurl = "{url}"\ngroup_wait = "0s"\n'
             houses[point] = House(parent, tmp_path / str(number), account, channel, RULES)
         first = {p: house.begin(kill=(p, 1, phones.port)) for p, house in houses.items()}
-        ends = {point: life.wait(20) for point, life in first.items()}
+        ends = {point: life.wait(60) for point, life in first.items()}
         assert ends == dict.fromkeys(POINTS, -signal.SIGKILL)
         second = {point: house.begin() for point, house in houses.items()}
         for house in houses.values():
-            wait_for(lambda house=house: _states(house) == ["sent"])  # type: ignore[misc]  # a default binds it now
-        assert {point: life.stop() for point, life in second.items()} == dict.fromkeys(POINTS, 0)
+            wait_for(partial(_delivered, house), 60)
+        for life in second.values():
+            life.terminate()
+        assert {point: life.wait(60) for point, life in second.items()} == dict.fromkeys(POINTS, 0)
 
     got = {p: heard(phones.receipts, str(number)) for number, p in enumerate(POINTS)}
     assert got == POINTS
@@ -55,7 +58,7 @@ def test_what_is_received_of_a_notice_when_a_life_dies_at_each_point(tmp_path: P
     assert "Traceback" not in "".join(house.log.read_text() for house in houses.values())
 
 
-def _states(house: House) -> list[str]:
+def _delivered(house: House) -> bool:
     path = house.data_dir / "marginwatch.db"
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-        return [state for (state,) in database.execute("SELECT state FROM deliveries")]
+        return database.execute("SELECT state FROM deliveries").fetchall() == [("sent",)]
