@@ -869,6 +869,13 @@ def test_happenings() -> str:
     return _table(("kind", "keys besides `at` and `kind`"), rows)
 
 
+def outcomes() -> str:
+    """Make the table of what becomes of a message; tests hold the program to the same rows."""
+    text = (ROOT / "tests" / "outcomes.txt").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[1:] for line in text.splitlines() if line.count(" | ") == 4]
+    return _table(["what the service does", "outcome", "asks to wait, s", "what follows"], rows)
+
+
 def generated() -> list[Part]:
     """List every generated part that there has to be."""
     reference = DOCS / "reference"
@@ -882,6 +889,7 @@ def generated() -> list[Part]:
         Part(reference / "lints.md", "lints", lint_table),
         Part(reference / "json.md", "keys of a notice", notice_keys),
         Part(reference / "json.md", "keys of the summary", summary_keys),
+        Part(reference / "delivery.md", "outcomes", outcomes),
         Part(reference / "scenarios.md", "scenario files", scenario_keys),
         Part(reference / "tests.md", "keys of a test", test_keys),
         Part(reference / "tests.md", "happenings of a test", test_happenings),

@@ -1,7 +1,7 @@
 """What the delivery tests share: a service that misbehaves to order, once real and once fake.
 
 `Receiver` is a real HTTP server for Apprise's `json://`; `FakeService` stands in for it in virtual
-time. One test in test_notify.py holds them to the same answers.
+time. One test in test_notify_outcomes.py holds them to the same answers.
 """
 
 import json
@@ -9,7 +9,9 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qsl
 
 import trio
 
@@ -19,16 +21,42 @@ from monitor.core.notices import Notice, Target
 from monitor.core.rules import Severity
 from monitor.notify import Sent
 
-BEHAVIOURS = {
-    "ok": "sent",
-    "500": "refused",
-    "429": "refused",
-    "302": "refused",
-    "close": "refused",
-    "hang": "unknown",
-    "drip": "unknown",
-}
+OUTCOMES = [
+    [cell.strip() for cell in line.split("|")]
+    for line in (Path(__file__).parent / "outcomes.txt").read_text(encoding="utf-8").splitlines()
+    if line.count(" | ") == 4
+]
+"""The rows of outcomes.txt."""
+
+BEHAVIOURS = {row[0]: row[2] for row in OUTCOMES}
 """What a service may do with a message, and what a `Notifier` makes of it."""
+
+WAITS = {row[0]: float(row[3]) for row in OUTCOMES if row[3] != "–"}
+"""Seconds that it asks to wait."""
+
+_LATER = {"Retry-After": "7"}
+_ANSWERS: dict[str, tuple[int, dict[str, str], str]] = {
+    "ok": (200, {}, ""),
+    "302": (302, {"Location": "/elsewhere"}, ""),
+    "503-header": (503, _LATER, "<html>back soon</html>"),
+    "429-header": (429, _LATER, ""),
+    "429-date": (
+        429,
+        {"Date": "Fri, 02 Jan 2026 03:04:05 GMT", "Retry-After": "Fri, 02 Jan 2026 03:04:12 GMT"},
+        "",
+    ),
+    "429-telegram": (
+        429,
+        {},
+        '{"ok": false, "error_code": 429, "parameters": {"retry_after": 7}}',
+    ),
+    "429-json": (429, {}, '{"message": "You are being rate limited.", "retry_after": 0.529}'),
+    "429-discord": (429, {"X-RateLimit-Reset-After": "0.529", "Retry-After": "529"}, ""),
+    "429-matrix": (429, {}, '{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1500}'),
+    "429-year": (429, {"Retry-After": "31536000"}, ""),
+    "429-garbled": (429, {"Retry-After": "soon, s3cret"}, ""),
+}
+"""Status, headers and body; of those not named here the status is all."""
 
 
 async def inline(call: Callable[..., Any], *args: Any, **_options: Any) -> Any:
@@ -49,12 +77,18 @@ class Receiver:
 
     Args:
         script: What to do with the requests to come, one after the other; afterwards "ok".
+        body: What an answer says that has nothing else to say: Slack has to hear "ok".
     """
 
-    def __init__(self, script: Sequence[str] = ()) -> None:
+    def __init__(self, script: Sequence[str] = (), body: str = "") -> None:
         self.script = list(script)
         self.got: list[dict[str, Any]] = []
         """Every message received, whatever was answered."""
+        self.body = body
+        self.paths: list[str] = []
+        """Where they were sent to."""
+        self.left = threading.Event()
+        """Set when somebody who was dripped to has gone."""
         self.gets: list[str] = []
         """Paths that were asked for by GET: a redirect was followed."""
         self.release = threading.Event()
@@ -64,8 +98,12 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
-        return f"json://127.0.0.1:{self._server.server_port}/hooks/s3cret-path"
+        return f"json://127.0.0.1:{self.port}/hooks/s3cret-path"
 
     @property
     def messages(self) -> list[str]:
@@ -81,18 +119,27 @@ class Receiver:
         self._thread.join()
         self._server.server_close()
 
+    @staticmethod
+    def _read(content: bytes) -> dict[str, Any]:
+        """Read JSON, or a form as Pushover wants it."""
+        if content.startswith(b"{"):
+            read: dict[str, Any] = json.loads(content)
+            return read
+        return dict(parse_qsl(content.decode(), keep_blank_values=True))
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 size = int(self.headers["Content-Length"])
-                owner.got.append(json.loads(self.rfile.read(size)))
+                owner.paths.append(self.path)
+                owner.got.append(owner._read(self.rfile.read(size)))
                 owner._answer(self, owner.script.pop(0) if owner.script else "ok")
 
             def do_GET(self) -> None:
                 owner.gets.append(self.path)
-                owner._plain(self, 200)
+                owner._plain(self, "ok")
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
@@ -100,31 +147,36 @@ class Receiver:
         return Handler
 
     def _answer(self, request: BaseHTTPRequestHandler, behaviour: str) -> None:
-        if behaviour == "close":
+        if behaviour in {"close", "cut"}:
+            if behaviour == "cut":
+                request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly th")
             request.close_connection = True
-        elif behaviour == "hang":
+        elif behaviour in {"hang", "slow"}:
             self.release.wait()
-        elif behaviour == "drip":
-            self._drip(request)
+        elif behaviour in {"drip", "drip-body"}:
+            self._drip(request, b"\r\n\r\n" if behaviour == "drip-body" else b"\r\nX-Slow: ")
         else:
-            self._plain(request, 200 if behaviour == "ok" else int(behaviour))
+            self._plain(request, behaviour)
 
-    @staticmethod
-    def _plain(request: BaseHTTPRequestHandler, status: int) -> None:
-        request.send_response(status)
-        if status == 302:
-            request.send_header("Location", "/elsewhere")
-        request.send_header("Content-Length", "0")
+    def _plain(self, request: BaseHTTPRequestHandler, behaviour: str) -> None:
+        status, headers, body = _ANSWERS.get(behaviour) or (int(behaviour), {}, "")
+        request.send_response_only(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        content = (body or self.body).encode()
+        request.send_header("Content-Length", str(len(content)))
         request.end_headers()
+        request.wfile.write(content)
 
-    def _drip(self, request: BaseHTTPRequestHandler) -> None:
-        """Send a header line for ever, a piece at a time: no single read takes long."""
+    def _drip(self, request: BaseHTTPRequestHandler, begin: bytes) -> None:
+        """Send a header line or a body for ever, a piece at a time: no single read takes long."""
         try:
-            request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            request.wfile.write(b"HTTP/1.1 200 OK" + begin)
             while not self.release.wait(0.05):
                 request.wfile.write(b"x")
         except OSError:
             request.close_connection = True
+            self.left.set()
 
 
 class Attempt(NamedTuple):
@@ -172,11 +224,13 @@ class FakeService:
         behaviour = script.pop(0) if script else "ok"
         if self.refuses & {attempt.number for attempt in made}:
             behaviour = "500"
-        await trio.sleep(self.DEADLINE if behaviour in {"hang", "drip"} else self.takes)
+        hangs = behaviour in {"hang", "drip", "drip-body"}
+        await trio.sleep(self.DEADLINE if hangs else self.takes)
         if behaviour == "ok":
             self.arrived += made
         status: Any = BEHAVIOURS[behaviour]
-        return Sent(status, "" if status == "sent" else behaviour, self.retry_after)
+        wait = WAITS.get(behaviour) if self.retry_after is None else self.retry_after
+        return Sent(status, "" if status == "sent" else behaviour, wait)
 
 
 def compose(tried: Sequence[Tried], channel: str) -> Message:
