@@ -153,8 +153,8 @@ class Receiver:
             request.close_connection = True
         elif behaviour in {"hang", "slow"}:
             self.release.wait()
-        elif behaviour in {"drip", "drip-body"}:
-            self._drip(request, b"\r\n\r\n" if behaviour == "drip-body" else b"\r\nX-Slow: ")
+        elif behaviour in {"drip", "drip-body", "flood"}:
+            self._drip(request, behaviour)
         else:
             self._plain(request, behaviour)
 
@@ -168,12 +168,14 @@ class Receiver:
         request.end_headers()
         request.wfile.write(content)
 
-    def _drip(self, request: BaseHTTPRequestHandler, begin: bytes) -> None:
-        """Send a header line or a body for ever, a piece at a time: no single read takes long."""
+    def _drip(self, request: BaseHTTPRequestHandler, behaviour: str) -> None:
+        """Send a header line or a body for ever; dripped, no single read of it takes long."""
+        begin = b"\r\nX-Slow: " if behaviour == "drip" else b"\r\n\r\n"
+        piece, pause = (b"x" * 65_536, 0.0) if behaviour == "flood" else (b"x", 0.05)
         try:
             request.wfile.write(b"HTTP/1.1 200 OK" + begin)
-            while not self.release.wait(0.05):
-                request.wfile.write(b"x")
+            while not self.release.wait(pause):
+                request.wfile.write(piece)
         except OSError:
             request.close_connection = True
             self.left.set()

@@ -85,6 +85,7 @@ FAILED = "A Connection error occurred sending JSON notification to ***."
         ("slow", f"{FAILED} (connected, but no answer in time)"),
         ("close", f"{FAILED} (connected, but cut off before the answer was complete)"),
         ("cut", f"{FAILED} (connected, but cut off before the answer was complete)"),
+        ("flood", f"{FAILED} (connected, but cut off before the answer was complete)"),
         ("hang", "no answer within 0.6 s"),
     ],
 )

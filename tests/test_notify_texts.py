@@ -6,12 +6,16 @@ Real payloads: the plug-ins of Apprise talk to a server of ours.
 import json
 from collections.abc import Iterator
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.core.message import Message
 from monitor.notify import Console, Notifier, Sent
+from monitor.notify.fitting import fitted
 
 # By name, so that mypy does not see one file under two module names.
 receiver = import_module("tests.receiver")
@@ -196,6 +200,34 @@ async def test_slack_blocks_take_less(server: Any) -> None:
     texts = [block["text"]["text"] for block in got["attachments"][0]["blocks"] if "text" in block]
     assert [len(text) <= most for text, most in zip(texts, (150, 3000), strict=True)] == [True] * 2
     assert FOOTER in texts[1]
+
+
+def service(name: str, body_maxlen: int, title_maxlen: int) -> Any:
+    text = SimpleNamespace(value="text")
+    return SimpleNamespace(
+        service_name=name,
+        body_maxlen=body_maxlen,
+        title_maxlen=title_maxlen,
+        overflow_amalgamate_title=False,
+        resolve_format=lambda _: text,
+    )
+
+
+@given(
+    name=st.sampled_from(["Telegram", "Slack", "Discord", "another"]),
+    most=st.integers(140, 5000),
+    title_most=st.sampled_from([0, 250]),
+    title=st.text(max_size=400),
+    body=st.text(max_size=6000),
+)
+def test_whatever_is_said_fits_and_ends_with_its_last_line(
+    name: str, most: int, title_most: int, title: str, body: str
+) -> None:
+    target = service(name, most, title_most)
+    cut = fitted(target, Message(title, f"{body}\n#4821 (attempt 2)"))
+    counted = utf16(cut.body) if title_most else utf16(f"{cut.title}\r\n{cut.body}")
+    assert counted <= most
+    assert cut.body.endswith("\n#4821 (attempt 2)")
 
 
 # ------------------------------------------------------------------ room

@@ -6,6 +6,7 @@ they note, in the `Exchange` of the thread, connections and answers. Nobody but 
 library in this process. Imported late, as Apprise is.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -13,7 +14,7 @@ import requests.sessions
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import NameResolutionError, ProtocolError
 
 from monitor.notify.exchange import Exchange, current
 
@@ -53,6 +54,28 @@ class _SecurePool(HTTPSConnectionPool):
 _POOLS = {"http": _PlainPool, "https": _SecurePool}
 
 
+_LONGEST_BODY = 1_000_000  # bytes
+
+
+class _Bounded:
+    """The body of an answer, broken off where it is too long: one without end fills memory."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        length = 0
+        for piece in self._raw.stream(*args, **kwargs):
+            length += len(piece)
+            if length > _LONGEST_BODY:
+                self._raw.close()
+                raise ProtocolError("the answer is too long")
+            yield piece
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -72,6 +95,7 @@ class _Adapter(HTTPAdapter):
             raise requests.ConnectionError("no further request is made")
         try:
             response = super().send(request, *args, **kwargs)
+            response.raw = _Bounded(response.raw)
             # Read here, so that a loss is seen here; a stream is its reader's.
             body = b"" if kwargs.get("stream") else response.content
         except (requests.RequestException, OSError) as exc:
