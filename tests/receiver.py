@@ -6,6 +6,7 @@ time. One test in test_notify_outcomes.py holds them to the same answers.
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,9 +79,12 @@ class Receiver:
     Args:
         script: What to do with the requests to come, one after the other; afterwards "ok".
         body: What an answer says that has nothing else to say: Slack has to hear "ok".
+        tls: Speak TLS.
     """
 
-    def __init__(self, script: Sequence[str] = (), body: str = "") -> None:
+    def __init__(
+        self, script: Sequence[str] = (), body: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.script = list(script)
         self.got: list[dict[str, Any]] = []
         """Every message received, whatever was answered."""
@@ -95,6 +99,8 @@ class Receiver:
         """Ends what hangs."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property

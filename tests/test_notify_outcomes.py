@@ -2,12 +2,15 @@
 
 import logging
 import socket
+import ssl
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import pytest
 import trio
+import trustme
 
 from monitor.core.message import Message
 from monitor.notify import Notifier, Sent
@@ -247,6 +250,23 @@ async def test_the_token_is_kept_then_given_up_and_the_connection_is_cut(
             assert not notifier._limiter.borrowed_tokens
         if behaviour != "hang":
             assert await trio.to_thread.run_sync(server.left.wait, 2), "nobody reads any more"
+
+
+async def test_over_tls_likewise() -> None:
+    """A TLS socket is another object than the one that was connected."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with receiver.Receiver(["ok", "close", "429-header", "drip-body"], tls=context) as server:
+        url = server.url.replace("json://", "jsons://") + "?verify=no"
+        notifier = await loaded(url, deadline_s=0.3, abandon_after_s=0.5)
+        with trio.fail_after(10), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # urllib3 warns of `verify=no`
+            sent = [await notifier.send(TEXT) for _ in range(5)]
+            assert await trio.to_thread.run_sync(server.left.wait, 2), "the connection was not cut"
+    statuses = [each.status for each in sent]
+    assert statuses == ["sent", "unknown", "refused", "unknown", "sent"]
+    assert sent[2].retry_after == 7
 
 
 # ------------------------------------------------------------------ secrets
