@@ -155,7 +155,8 @@ def test_a_hung_send_does_not_keep_the_program_alive(server: Any) -> None:
     )
     took = time.monotonic() - started
     assert done.stdout == b"unknown\n"
-    assert took < 3 + 2, "the imports take their time; an exit that waits would take for ever"
+    # The imports take their time, on a busy machine a lot; an exit that waits would take for ever.
+    assert took < 20
 
 
 # ------------------------------------------------------------------ URLs

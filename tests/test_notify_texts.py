@@ -5,6 +5,7 @@ Real payloads: the plug-ins of Apprise talk to a server of ours.
 
 import json
 from collections.abc import Iterator
+from datetime import UTC
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.digest import Tried, compose_all, most
 from monitor.core.message import Message
 from monitor.notify import Console, Notifier, Sent
 from monitor.notify.fitting import fitted
@@ -202,6 +204,22 @@ async def test_slack_blocks_take_less(server: Any) -> None:
     assert FOOTER in texts[1]
 
 
+@pytest.mark.parametrize("service", URLS)
+async def test_a_digest_keeps_every_number_and_its_mark(server: Any, service: str) -> None:
+    """What the outbox makes for the room that a channel says it has is not cut again."""
+    notifier = await loaded(URLS[service])
+    tried = [
+        Tried(receiver.notice(1_234_500 + n, rule="my_r<&*`–", severity="critical"), 10 + n)
+        for n in range(most(notifier.room))
+    ]
+    digest = compose_all(tried, {}, now_utc=0, zone=UTC, room=notifier.room)
+    assert await notifier.send(digest) == Sent("sent")
+    title, text, _ = said(service, server.got[0])
+    assert f"and {len(tried) - 1} more" in title
+    assert [each.number for each in tried if each.number not in text] == []
+    assert len(tried) >= 40
+
+
 def service(name: str, body_maxlen: int, title_maxlen: int) -> Any:
     text = SimpleNamespace(value="text")
     return SimpleNamespace(
@@ -240,7 +258,7 @@ def test_whatever_is_said_fits_and_ends_with_its_last_line(
         (URLS["slack"], 35_000),
         (URLS["discord"], 2000 - 250 - 2),
         (URLS["pushover"], 1024),
-        (URLS["ntfy"], 3800 - 200 - 2),
+        (URLS["ntfy"], 3800 * 2 // 3 - 200 - 2),
         ("mailto://user:password@localhost?to=me@example.com", 32_768),
         ("json://localhost/", 32_768),
         ("console://", 1_000_000),

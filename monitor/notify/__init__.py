@@ -89,9 +89,9 @@ class Notifier:
 
     @property
     def room(self) -> int:
-        """How many characters of text one message may have, below a title of any length.
+        """How many characters (UTF-16 units) of text fit into a message, below the longest title.
 
-        A few services count some characters twice and more; what does not fit then is cut.
+        What has no more, title included, is not cut.
         """
         return _SAFE_ROOM if self._apprise is None else room(self._apprise[0])
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from monitor.core.message import LONGEST_TITLE, Message
 
-_LONGEST_FOOTER = 1000
+_LONGEST_FOOTER = 1500
 """A last line that is longer is no footer."""
 
 
@@ -34,16 +34,18 @@ def fitted(service: Any, message: Message) -> Message:
 
 
 def room(service: Any) -> int:
-    """Count the characters of text that fit below any title, if none of them counts more than once.
+    """Count the UTF-16 units of text that fit below any title.
 
     Whether a title goes into the text depends on the service; where it does, the longest is
-    taken off.
+    taken off. What some services count more than once is allowed for as far as our texts have it:
+    line ends, a few marks, for ntfy signs and names beyond ASCII.
     """
     limits = _limits(service)
+    body = limits.body * 2 // 3 if limits.cost is _bytes else limits.body
     if not limits.above:
-        return limits.body
-    title = min(LONGEST_TITLE, limits.title or LONGEST_TITLE, limits.body // 2)
-    return limits.body - title - _LINE_END - (_LINES if limits.cost("\n") > 1 else 0)
+        return body
+    title = min(LONGEST_TITLE, limits.title or LONGEST_TITLE, body // 2)
+    return body - title - _LINE_END - (_LINES if limits.cost("\n") > 1 else 0)
 
 
 _LINE_END = 2  # Apprise puts "\r\n" between a title and a text
@@ -150,9 +152,10 @@ def _cut_above_footer(body: str, limit: int, cost: Callable[[str], int]) -> str:
         return body
     above, _, footer = body.rpartition("\n")
     below = _length(footer, cost)
-    if not above or below > min(_LONGEST_FOOTER, limit // 2):
+    left = limit - below - _length("\n… 1,000,000 more characters\n", cost)
+    if not above or below > _LONGEST_FOOTER or left < 0:
         return _cut(body, limit, cost)
-    kept = _first(above, limit - below - _length("\n… 1,000,000 more characters\n", cost), cost)
+    kept = _first(above, left, cost)
     return f"{kept}\n… {len(above) - len(kept):,} more characters\n{footer}"
 
 
