@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from monitor.core.language.globs import fault_of
+
 
 class Wrong(NamedTuple):
     """What is wrong with a value, and a way out."""
@@ -136,13 +138,8 @@ def texts(value: object) -> tuple[object, ...] | Wrong:
 
 def glob_fault(pattern: str) -> Wrong | None:
     """Tell what is wrong with one glob of a list, if anything is."""
-    pattern = pattern.removeprefix("!")
-    if not pattern.strip():
-        return Wrong("an empty glob matches nothing", 'write "*" for everything')
-    opened = pattern.find("[")
-    if opened >= 0 and "]" not in pattern[opened + 2 :]:
-        return Wrong("this glob has a [ that no ] closes", 'write "[[]" for the character itself')
-    return None
+    fault = fault_of(pattern.removeprefix("!"))
+    return None if fault is None else Wrong(fault.problem, fault.hint)
 
 
 def web_address(value: str, schemes: tuple[str, ...]) -> Wrong | None:

@@ -7,12 +7,14 @@ in which every part, made truer, can only make the whole truer.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import pairwise
 from typing import Final, NoReturn
 
 from monitor.core.language import hints
 from monitor.core.language.faults import Faults, NotedError
+from monitor.core.language.globs import fault_of, is_glob
 from monitor.core.language.measures import compared, noun
 from monitor.core.language.parse import parse
 from monitor.core.language.tree import (
@@ -162,8 +164,9 @@ class _Checker:
                 link.column,
                 "texts compare with ==, !=, in and ~",
             )
-        self._known(left, right)
-        self._known(right, left)
+        negated = link.operator == "!="
+        self._known(left, right, negated=negated)
+        self._known(right, left, negated=negated)
         return Comparison(
             link.operator if wanted else _OPPOSITES[link.operator],
             left.value,
@@ -199,7 +202,7 @@ class _Checker:
         )
         raise ConditionError(problem, literal.column, hints.for_text(literal.written, known))
 
-    def _known(self, word: Measured, text: Measured) -> None:
+    def _known(self, word: Measured, text: Measured, *, negated: bool) -> None:
         """Refuse a text that its word can never be."""
         if not isinstance(word.value, Read) or not isinstance(text.value, Constant):
             return
@@ -208,17 +211,32 @@ class _Checker:
             problem = f"{word.value.name} is never {self.values.quote(text.node)}"
             hint = hints.for_text(str(text.value.value), known)
             raise ConditionError(problem, text.column, hint)
+        if isinstance(text.value.value, str):
+            self._refuse_glob(word, text, text.value.value, negated=negated)
+
+    def _refuse_glob(self, word: Measured, text: Measured, value: str, *, negated: bool) -> None:
+        """Refuse a text that only `~` takes for a pattern, and one that nothing can be."""
+        name, quoted = self.values.quote(word.node), self.values.quote(text.node)
+        if not value.strip():
+            problem = f"{name} is never empty"
+            raise ConditionError(problem, text.column, "compare it with a text that it can be")
+        if is_glob(value):
+            problem = f"{quoted} is a glob, which only `~` fits to a text"
+            kept = "not " if negated else ""
+            raise ConditionError(problem, text.column, f"did you mean `{kept}{name} ~ {quoted}`?")
 
     # Lists and globs
 
     def _member(self, node: Member, *, wanted: bool) -> Membership:
         operand = self._faults.attempt(partial(self.values.check, node.operand))
-        items = self._faults.every(*(partial(self._item, operand, each) for each in node.items))
+        items = self._faults.every(
+            *(partial(self._item, operand, each, negated=node.negated) for each in node.items)
+        )
         if operand is None:
             raise NotedError
         return Membership(operand.value, tuple(items), node.negated is wanted, operand.column)
 
-    def _item(self, operand: Measured | None, node: Node) -> Decimal | int | str:
+    def _item(self, operand: Measured | None, node: Node, *, negated: bool) -> Decimal | int | str:
         beside_text = operand is not None and operand.measure is Unit.TEXT
         item = self.values.check(node, beside_text=beside_text)
         if operand is not None:
@@ -227,7 +245,7 @@ class _Checker:
             problem = f"{self.values.quote(node)} is not a literal, which a list is made of"
             raise ConditionError(problem, item.column, "compare it with == instead")
         if operand is not None:
-            self._known(operand, item)
+            self._known(operand, item, negated=negated)
         return item.value.value
 
     def _match(self, node: Match, *, wanted: bool) -> Matching:
@@ -235,4 +253,22 @@ class _Checker:
         if operand.measure is not Unit.TEXT:
             problem = f"{self.values.quote(node.operand)} is {noun(operand.measure)}, not a text"
             raise ConditionError(problem, operand.column, "`~` fits a text to a pattern")
+        self._pattern(operand, node)
         return Matching(operand.value, node.pattern, not wanted, operand.column)
+
+    def _pattern(self, operand: Measured, node: Match) -> None:
+        """Refuse a glob that is broken, or that fits nothing that the word can be."""
+        name, begin = self.values.quote(node.operand), node.pattern_column
+        if node.pattern.startswith("!"):
+            problem = "behind `~` a `!` is a character like others"
+            hint = f'did you mean `not {name} ~ "{node.pattern[1:]}"`?'
+            raise ConditionError(problem, begin + 1, hint)
+        fault = fault_of(node.pattern)
+        if fault is not None:
+            at = begin + 1 + fault.at if node.pattern.strip() else begin
+            raise ConditionError(fault.problem, at, fault.hint)
+        word = operand.value.name if isinstance(operand.value, Read) else ""
+        known = self.values.words[word].known if word else None
+        if known and not any(fnmatchcase(each, node.pattern) for each in known):
+            problem = f'{word} is never like "{node.pattern}"'
+            raise ConditionError(problem, begin, hints.for_text(node.pattern.strip("*"), known))

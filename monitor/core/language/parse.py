@@ -228,7 +228,7 @@ class _Parser:
             problem = "`~` needs a pattern in quotes"
             raise ConditionError(problem, token.column, f'did you mean "{self._raw() or "BTC*"}"?')
         self._take()
-        return Match(self._from(left.place.column), left, str(token.value))
+        return Match(self._from(left.place.column), left, str(token.value), token.column)
 
     # Refusing
 

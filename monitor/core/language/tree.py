@@ -104,6 +104,8 @@ class Match:
     place: Place
     operand: "Node"
     pattern: str
+    pattern_column: int
+    """Where its opening quote stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,57 @@ from monitor.core.language.units import Vocabulary
 from monitor.errors import ConditionError
 
 WRONG = [
+    (
+        'symbol ~ "BTC["',
+        14,
+        "this glob has a [ that no ] closes",
+        'write "[[]" for the character itself',
+    ),
+    (
+        'symbol ~ "[BE]T[!]"',
+        16,
+        "this glob has a [ that no ] closes",
+        'write "[[]" for the character itself',
+    ),
+    (
+        'symbol ~ "[9-0]*"',
+        11,
+        "[9-0] matches no character",
+        "write the lower end first, as in [0-9]",
+    ),
+    (
+        'symbol ~ "^BTC.*"',
+        15,
+        "this is a regular expression; in a glob `.` is a character like others",
+        'did you mean "BTC*"?',
+    ),
+    ('symbol ~ ""', 10, "an empty glob matches nothing", 'write "*" for everything'),
+    (
+        'symbol ~ "!BTC*"',
+        11,
+        "behind `~` a `!` is a character like others",
+        'did you mean `not symbol ~ "BTC*"`?',
+    ),
+    ('side ~ "lnog"', 8, 'side is never like "lnog"', 'did you mean "long"?'),
+    (
+        'symbol == "BTC*"',
+        11,
+        '"BTC*" is a glob, which only `~` fits to a text',
+        'did you mean `symbol ~ "BTC*"`?',
+    ),
+    (
+        "'BTC?SDT' != symbol",
+        1,
+        "'BTC?SDT' is a glob, which only `~` fits to a text",
+        "did you mean `not symbol ~ 'BTC?SDT'`?",
+    ),
+    (
+        'symbol in ["BTCUSDT", "ETH*"]',
+        23,
+        '"ETH*" is a glob, which only `~` fits to a text',
+        'did you mean `symbol ~ "ETH*"`?',
+    ),
+    ('symbol == " "', 11, "symbol is never empty", "compare it with a text that it can be"),
     ("5 or roi < 5%", 1, "5 is a plain number, not a condition", ""),
     ("roi < (5)", 7, "roi is a ratio, (5) is a plain number", "did you mean 5%?"),
     ("roi < -(0.2)", 7, "roi is a ratio, -(0.2) is a plain number", "did you mean -20%?"),

@@ -55,7 +55,6 @@ NEVER = [
     "adl in [1] and adl not in [1]",
     '10s < age and age in [5s] and side == "long"',
     'side == "long" and side == "short"',
-    'side ~ "lng"',
     'side not in ["long", "short"]',
     'symbol == "A" and symbol == "B"',
     'symbol == "ETHUSDT" and symbol ~ "BTC*"',

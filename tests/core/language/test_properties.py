@@ -12,10 +12,11 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.core.language.compile import Condition, compile_condition
+from monitor.core.language.globs import fault_of
 from monitor.core.language.truth import ABSENT, UNKNOWN, Interval, Truth, Value
 from monitor.core.language.units import Scope, Unit, Word
 from monitor.errors import ConditionError
@@ -206,7 +207,10 @@ def conjunction(parts: list[Cond], word: str, text: str) -> Cond:
 NUMERIC = [Unit.PRICE, Unit.QUANTITY, Unit.NUMBER, Unit.MONEY, Unit.RATIO, Unit.MULTIPLE]
 RELATIONS = st.sampled_from(list(OPERATORS))
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "BTC", ""]
-GLOBS = ["BTC*", "*USDT", "?TC", "[BE]T*", "btc*", "[!B]*", "*", "[a", "BTC.*", "[z-a]*"]
+GLOBS = {
+    "symbol": ["BTC*", "*USDT", "?TC", "[BE]T*", "btc*", "[!B]*", "*", "[]a]*", "[[]a", "BTC.?*"],
+    "side": ["l*", "*t", "?????", "[!l]*", "*", "[ls]*"],
+}
 
 
 @st.composite
@@ -241,7 +245,7 @@ def text_comparisons(draw: st.DrawFn) -> Cond:
     shape = draw(st.integers(0, 3))
     name = draw(st.sampled_from(["symbol", "side"]))
     piece = word(name)
-    texts = ["long", "short"] if name == "side" else SYMBOLS
+    texts = ["long", "short"] if name == "side" else list(filter(None, SYMBOLS))
     quoted = draw(st.sampled_from(texts))
     if shape == 0:
         relation = draw(st.sampled_from(["==", "!="]))
@@ -252,7 +256,7 @@ def text_comparisons(draw: st.DrawFn) -> Cond:
         return guarded(
             Cond(text, piece.reads, lambda env: (piece.run(env) == quoted) is not negated)
         )
-    glob = draw(st.sampled_from(GLOBS))
+    glob = draw(st.sampled_from(GLOBS[name]))
     return guarded(
         Cond(f'{name} ~ "{glob}"', piece.reads, lambda env: fnmatchcase(str(piece.run(env)), glob))
     )
@@ -503,9 +507,26 @@ def test_the_code_names_nothing_but_what_we_gave_it(cond: Cond, band: Decimal) -
 
 @given(st.text(alphabet="ab[]!*?-^\\&~|#.0", max_size=12), st.text(alphabet="ab[-^&~0", max_size=5))
 def test_globs_fit_as_fnmatchcase_does(glob: str, text: str) -> None:
-    condition = compile_condition(f'symbol ~ "{glob}"', VOCABULARY)
+    try:
+        condition = compile_condition(f'symbol ~ "{glob}"', VOCABULARY)
+    except ConditionError:  # broken, which test_errors.py looks at
+        assume(condition=False)
 
     assert condition.exact(text) is fnmatchcase(text, glob)
+
+
+@given(st.text(alphabet="ab]!*?-", max_size=12))
+def test_a_glob_without_sets_is_refused_only_when_empty_or_negated(glob: str) -> None:
+    assert (fault_of(glob) is None) is bool(glob and not glob.startswith("!"))
+
+
+@given(st.text(alphabet="ab[]!-", min_size=1, max_size=12))
+def test_every_set_of_an_accepted_glob_can_be_fitted(glob: str) -> None:
+    """Written out by hand: what stands in a set that closes is a choice, not a bracket."""
+    if fault_of(glob) is not None:
+        return
+    rest = re.sub(r"\[!?.[^\]]*\]", "a", glob)
+    assert "[" not in rest
 
 
 @pytest.mark.parametrize("name", ["exact", "possible"])
