@@ -167,7 +167,8 @@ rules/a.toml:1:1: a rule begins with [[rule]]
     ^ write it in double brackets
 rules/b.toml:7:1: rule "s": there is no key called `zzz`
     zzz = 1
-    ^
+    ^ there are name, info, warning, critical, for, keep_firing_for, hysteresis, on, severity, \
+cooldown, symbols, accounts, channels, repeat, message, runbook
 rules/c.toml:1:1: rule "r": there is another rule of this name at rules/b.toml:1
     [[rule]]
     ^ names are unique over all files

@@ -314,7 +314,7 @@ def test_a_long_line_is_shown_around_its_caret() -> None:
 
 # Values --------------------------------------------------------------------------------------
 
-UNITS = 'write a number and ms, s, m, h or d, like "15s" or "1h30m"'
+UNITS = 'write a number and d, h, m, s or ms, the largest first, like "15s" or "1h30m"'
 
 
 @pytest.mark.parametrize(
@@ -327,8 +327,8 @@ UNITS = 'write a number and ms, s, m, h or d, like "15s" or "1h30m"'
         ("1d2h3m4s5ms", 93_784_005),
         ("1.5s", 1500),
         ("0.001s", 1),
-        ("0.5ms", Wrong('"0.5ms" is finer than a millisecond')),
-        ("99999d", Wrong('"99999d" is longer than ten years')),
+        ("0.5ms", Wrong('"0.5ms" is finer than a millisecond', 'write at least "1ms"')),
+        ("99999d", Wrong('"99999d" is longer than ten years', "write a shorter one")),
         ("15", Wrong('"15" has no unit', 'did you mean "15s"?')),
         (15, Wrong("15 has no unit", 'did you mean "15s"?')),
         (True, Wrong("true is no duration", 'write one like "15s"')),
@@ -337,7 +337,13 @@ UNITS = 'write a number and ms, s, m, h or d, like "15s" or "1h30m"'
         ("2 Minutes", Wrong('"2 Minutes" is no duration', 'did you mean "2m"?')),
         ("30m1h", Wrong('"30m1h" is no duration', UNITS)),
         ("1m1m", Wrong('"1m1m" is no duration', UNITS)),
-        ("-5s", Wrong('"-5s" is no duration', UNITS)),
+        ("-5s", Wrong('"-5s": no duration is negative', 'write one like "15s"')),
+        ("1w", Wrong('"1w" is no duration', 'did you mean "7d"?')),
+        ("2 years", Wrong('"2 years" is no duration', 'did you mean "730d"?')),
+        ("1,5 min", Wrong('"1,5 min" is no duration', 'did you mean "1.5m"?')),
+        ("250 msec", Wrong('"250 msec" is no duration', 'did you mean "250ms"?')),
+        (float("inf"), Wrong("inf is no duration", 'write one like "15s"')),
+        (-5, Wrong("-5 is no duration", 'write one like "15s"')),
         ("", Wrong('"" is no duration', UNITS)),
         ("١s", Wrong('"١s" is no duration', UNITS)),
         ("1s\n", Wrong('"1s\N{REPLACEMENT CHARACTER}" is no duration', UNITS)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monitor.core.rules import Rule
 from monitor.errors import RuleFileError
-from monitor.rulefile.rule import Known, RuleReader
+from monitor.rulefile.rule import KEYS, Known, RuleReader
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import (
     Fault,
@@ -21,7 +21,7 @@ from monitor.toml_positions.page import (
     shown_path,
     whole_file,
 )
-from monitor.toml_positions.values import meant, toml_files
+from monitor.toml_positions.values import meant, nearest, toml_files
 
 __all__ = ["RuleBook", "find_rule_files", "load_book", "load_rules", "parse_rules", "read_rules"]
 
@@ -187,7 +187,7 @@ def _read_page(page: Page, known: Known) -> _Sheet:
         return sheet
     if not tables and not sheet.faults:
         what = "there is no [[rule]] in this file"
-        sheet.faults.append(page.fault(1, 1, what, "begin each rule with [[rule]]"))
+        sheet.faults.append(page.fault(1, 1, what, _BEGIN))
     for number, table in enumerate(tables):
         reader = RuleReader(page, number, table, known)
         rule = reader.read()
@@ -200,6 +200,7 @@ def _read_page(page: Page, known: Known) -> _Sheet:
 
 
 _BRACKETS = "write it in double brackets"
+_BEGIN = "begin each rule with [[rule]]"
 
 
 def _stray(page: Page, data: dict[str, object]) -> Iterable[Fault]:
@@ -211,11 +212,10 @@ def _stray(page: Page, data: dict[str, object]) -> Iterable[Fault]:
         if key == "rule":
             continue
         if not table:
-            yield page.at_key(
-                (key,), f"`{key}` stands outside of any rule", "write [[rule]] above it"
-            )
+            hint = "write [[rule]] above it" if nearest(key, KEYS) else "leave it out"
+            yield page.at_key((key,), f"`{key}` stands outside of any rule", hint)
         elif key == "test":
             yield page.at_table((key,), "tests stand in a file of their own", "named *.test.toml")
         else:
-            hint = meant(key, ["rule"]).replace("`rule`", "[[rule]]")
+            hint = meant(key, ["rule"]).replace("`rule`", "[[rule]]") or _BEGIN
             yield page.at_table((key,), f"there is no table called `{key}` in a rule file", hint)

@@ -15,6 +15,7 @@ from monitor.core.language.units import Scope, Vocabulary
 from monitor.core.metrics import VOCABULARY
 from monitor.core.rules import HAPPENINGS, OWN_FAULTS, SEVERITIES, Globs, Level, Rule, Severity
 from monitor.errors import ConditionError
+from monitor.rulefile.kinds import FOREIGN_KEYS, channel_fault, dead_band
 from monitor.rulefile.table import TableReader
 from monitor.rulefile.template import template_faults
 from monitor.toml_positions.page import Page
@@ -28,16 +29,16 @@ from monitor.toml_positions.values import (
     web_address,
 )
 
-_CONDITION_KEYS = ("for", "keep_firing_for", "hysteresis")
+_DELAY_KEYS = ("for", "keep_firing_for", "hysteresis")
+_CONDITION_KEYS = (*_DELAY_KEYS, "repeat")
 _HAPPENING_KEYS = ("severity", "cooldown")
 _COMMON_KEYS = ("symbols", "accounts", "channels", "repeat", "message", "runbook")
-KEYS = ("name", *SEVERITIES, *_CONDITION_KEYS, "on", *_HAPPENING_KEYS, *_COMMON_KEYS)
+KEYS = ("name", *SEVERITIES, *_DELAY_KEYS, "on", *_HAPPENING_KEYS, *_COMMON_KEYS)
 """Every key of a rule."""
 
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _PAGE = re.compile(r"[\w./~-]+\.md")
 """A runbook that is no web address: a page in a folder, as the shipped rules have."""
-_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _COOLDOWN = 60_000
 _SCOPE_WORDS = {Scope.ACCOUNT: "an account", Scope.POOL: "a margin pool"}
 
@@ -84,8 +85,10 @@ class RuleReader(TableReader):
         label = f"rule {shown(self.name)}" if self.name else f"rule {number + 1} of this file"
         super().__init__(page, ("rule", number), table, label)
         self._known = known
-        self._misspelt = {nearest(key, KEYS) for key in table if key not in KEYS}
-        """Keys that unknown ones resemble: that they are missing goes without saying."""
+        unknown = [key for key in table if key not in KEYS]
+        self._misspelt = {nearest(key, KEYS) for key in unknown}
+        """Keys that unknown ones were meant to be: that they are missing goes without saying."""
+        self._misspelt |= {key for each in unknown for key in KEYS if f"`{key}`" in _meant(each)}
 
     def read(self) -> Rule | None:
         """Read all of it; None where `faults` says why not."""
@@ -103,7 +106,7 @@ class RuleReader(TableReader):
             cooldown=self.duration("cooldown", _COOLDOWN),
             hysteresis=self._hysteresis(),
             symbols=self._symbols(scope),
-            accounts=self.globs("accounts"),
+            accounts=self._accounts(on),
             channels=self._channels(),
             repeat=self._repeat(),
             message=self._message(scope, conditions),
@@ -124,7 +127,7 @@ class RuleReader(TableReader):
     def _check_keys(self) -> None:
         for key in self.table:
             if key not in KEYS:
-                self.key(key, what=f"there is no key called `{key}`", hint=meant(key, KEYS))
+                self.key(key, what=f"there is no key called `{key}`", hint=_meant(key))
         if self._severities and "on" in self.table:
             what = f"speaks of happenings (`on`) and of conditions ({listed(self._severities)})"
             self.key("on", what=what, hint="make two rules of it")
@@ -143,6 +146,7 @@ class RuleReader(TableReader):
         for key in other:
             if key in self.table:
                 self.key(key, what=f"`{key}` {needs}", hint="leave it out")
+        self.table = {key: value for key, value in self.table.items() if key not in other}
 
     def _check_name(self) -> None:
         name = self.table.get("name")
@@ -151,14 +155,15 @@ class RuleReader(TableReader):
         if name is None:
             self.header("`name` is missing", 'write name = "…", in letters, digits and dashes')
         elif not isinstance(name, str):
-            self.value("name", wrong=Wrong(f"{shown(name)} is not a text", f'write "{name}"'))
+            plain = isinstance(name, int | float) and not isinstance(name, bool)
+            hint = f'write "{name}"' if plain else 'write one like "thin-margin"'
+            self.value("name", wrong=Wrong(f"{shown(name)} is not a text", hint))
         elif not _NAME.fullmatch(name):
-            better = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
-            wrong = Wrong(
-                "a name is made of letters, digits and dashes",
-                f'did you mean "{better}"?' if better else "",
+            better = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") if name.isascii() else ""
+            hint = f'did you mean "{better}"?' if better else 'write one like "thin-margin"'
+            self.value(
+                "name", wrong=Wrong("a name is made of letters a to z, digits and dashes", hint)
             )
-            self.value("name", wrong=wrong)
         elif name == OWN_FAULTS.name:
             wrong = Wrong("this name is kept for the program's own faults", "choose another")
             self.value("name", wrong=wrong)
@@ -174,7 +179,7 @@ class RuleReader(TableReader):
                 if condition is not None:
                     found[word] = condition
             else:
-                wrong = Wrong(f"{shown(text)} is not a text", "write the condition in quotes")
+                wrong = Wrong(f"{shown(text)} is not a text", _condition_hint(text))
                 self.value(word, wrong=wrong)
         return found
 
@@ -206,17 +211,11 @@ class RuleReader(TableReader):
         return compile_condition(condition.text, self._known.vocabulary, hysteresis=band)
 
     def _hysteresis(self, *, report: bool = True) -> Decimal:
-        value = self.table.get("hysteresis", "0%")
-        found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
-        if found is not None and Decimal(found[1]) < 100:
-            return Decimal(found[1]) / 100
+        band = dead_band(self.table.get("hysteresis", "0%"))
+        if not isinstance(band, Wrong):
+            return band
         if report:
-            problem, hint = f"{shown(value)} is no percentage", 'write one like "10%"'
-            if found is not None:
-                problem, hint = "a dead band of 100% or more never lets go", "stay below 100%"
-            elif re.fullmatch(r"[0-9]{1,2}", str(value)):
-                hint = f'did you mean "{value}%"?'
-            self.value("hysteresis", wrong=Wrong(problem, hint))
+            self.value("hysteresis", wrong=band)
         return Decimal(0)
 
     def _delays(self, key: str) -> dict[str, int]:
@@ -226,11 +225,15 @@ class RuleReader(TableReader):
         if not isinstance(value, dict):
             delay = self.duration(key, 0)
             return dict.fromkeys(SEVERITIES, delay)
+        if not value:
+            hint = f'write {key} = "15s", or one for each level'
+            self.value(key, wrong=Wrong("an empty table delays nothing", hint))
         delays = {}
         for word, delay in value.items():
             if word not in SEVERITIES:
                 what = f"`{key}` has no level called `{word}`"
-                self.key(key, word, what=what, hint=meant(word, SEVERITIES))
+                hint = meant(word, SEVERITIES) or f"there are {listed(self._severities)}"
+                self.key(key, word, what=what, hint=hint)
             elif word not in self._severities:
                 if word in self._misspelt:
                     continue
@@ -246,12 +249,17 @@ class RuleReader(TableReader):
         if self._conditional:
             return ()
         names: list[str] = []
-        for number, name in self.elements("on", empty="name a happening"):
-            if name not in HAPPENINGS:
+        for number, name in self.elements("on", empty='name a happening, as in ["liquidation"]'):
+            if name in OWN_FAULTS.on:
+                hint = "leave it out: every channel is told of it as it is"
+                wrong = Wrong(f"{shown(name)} is told by the program's own rule", hint)
+                self.value("on", number, wrong=wrong)
+            elif name not in HAPPENINGS:
                 hint = meant(name, HAPPENINGS) or f"there are {', '.join(HAPPENINGS)}"
                 self.value("on", number, wrong=Wrong(f"nothing is called {shown(name)}", hint))
             elif name in names:
-                self.value("on", number, wrong=Wrong(f"{shown(name)} stands here twice"))
+                wrong = Wrong(f"{shown(name)} stands here twice", "leave one of them out")
+                self.value("on", number, wrong=wrong)
             names.append(name)
         return tuple(names)
 
@@ -289,19 +297,22 @@ class RuleReader(TableReader):
             else:
                 what = "`symbols` on a rule about happenings that have no symbol"
             self.key("symbols", what=what, hint="leave it out")
-        return self.globs("symbols")
+        return self.globs("symbols", "symbol")
+
+    def _accounts(self, on: tuple[str, ...]) -> Globs:
+        if "accounts" in self.table and on and {HAPPENINGS.get(each) for each in on} == {Scope.ANY}:
+            what = "`accounts` on a rule about the program as a whole, which has no account"
+            self.key("accounts", what=what, hint="leave it out")
+        return self.globs("accounts", "account")
 
     def _channels(self) -> tuple[str, ...] | None:
-        names = self.elements("channels")
-        known = self._known.channels
-        for number, name in names:
-            if known is not None and name not in known:
-                there_are = f"the configuration has {', '.join(sorted(known))}" if known else ""
-                wrong = Wrong(
-                    f"no channel is called {shown(name)}", meant(name, known) or there_are
-                )
+        names: list[str] = []
+        for number, name in self.elements("channels"):
+            wrong = channel_fault(name, names, self._known.channels)
+            if wrong is not None:
                 self.value("channels", number, wrong=wrong)
-        return tuple(name for _, name in names) or None
+            names.append(name)
+        return tuple(names) or None
 
     # What is said ----------------------------------------------------------------------------
 
@@ -313,7 +324,9 @@ class RuleReader(TableReader):
             return None
         found = milliseconds(value)
         if isinstance(found, Wrong):
-            hint = found.hint if "did you mean" in found.hint else 'write "30m", or "never"'
+            never = str(value).strip().lower() in {"never", "off", "no", "none", "false", "-1", ""}
+            hint = 'did you mean "never"?' if never and value != "" else 'write "30m", or "never"'
+            hint = found.hint if "did you mean" in found.hint else hint
             self.value("repeat", wrong=Wrong(found.problem, hint))
         elif not found:
             self.value("repeat", wrong=Wrong("a reminder every 0s", 'did you mean "never"?'))
@@ -325,8 +338,10 @@ class RuleReader(TableReader):
         value = self.table.get("message")
         if value is None:
             return None
-        if not isinstance(value, str):
-            self.value("message", wrong=Wrong(f"{shown(value)} is not a text"))
+        if not isinstance(value, str) or not value.strip():
+            what = "is not a text" if not isinstance(value, str) else "says nothing"
+            hint = "write one in quotes, or leave it out for the usual sentences"
+            self.value("message", wrong=Wrong(f"{shown(value)} {what}", hint))
             return None
         # Of a rule whose scope is open, only fields that no rule has are faults. What happened has
         # no metrics, whatever it happened to.
@@ -343,10 +358,26 @@ class RuleReader(TableReader):
         value = self.table.get("runbook")
         if value is None:
             return None
-        if not isinstance(value, str):
-            self.value("runbook", wrong=Wrong(f"{shown(value)} is not a text"))
+        if not isinstance(value, str) or not value.strip():
+            what = "is not a text" if not isinstance(value, str) else "leads nowhere"
+            hint = 'write an address like "https://example.com/page", or leave it out'
+            self.value("runbook", wrong=Wrong(f"{shown(value)} {what}", hint))
             return None
         wrong = web_address(value, ("https", "http"))
         if wrong is not None and not _PAGE.fullmatch(value):
             self.value("runbook", wrong=wrong)
         return value
+
+
+def _meant(key: str) -> str:
+    """Say which key an unknown one was meant to be, or which there are."""
+    foreign = FOREIGN_KEYS.get(key.lower())
+    if foreign:
+        return f"here that is {foreign}"
+    return meant(key, KEYS) or f"there are {', '.join(KEYS)}"
+
+
+def _condition_hint(value: object) -> str:
+    if isinstance(value, list):
+        return "write one text, and join its conditions with `and` or `or`"
+    return 'write a condition in quotes, like "margin_room < 20%"'

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from monitor.core.rules import Globs
+from monitor.rulefile.kinds import pattern_fault
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Fault, Page
-from monitor.toml_positions.values import Wrong, glob_fault, milliseconds, shown, texts
+from monitor.toml_positions.values import Wrong, milliseconds, shown, texts
 
 
 class TableReader:
@@ -79,11 +80,11 @@ class TableReader:
             return 0
         return found
 
-    def globs(self, key: str) -> Globs:
-        """Read a list of globs; everything where there is none."""
+    def globs(self, key: str, noun: str) -> Globs:
+        """Read a list of globs over symbols or accounts; everything where there is none."""
         patterns = self.elements(key)
         for number, pattern in patterns:
-            wrong = glob_fault(pattern)
+            wrong = pattern_fault(pattern, noun)
             if wrong is not None:
                 self.value(key, number, wrong=wrong)
         return Globs([pattern for _, pattern in patterns] or ["*"])
@@ -99,7 +100,7 @@ class TableReader:
             return []
         found = texts(self.table[key])
         if isinstance(found, Wrong):
-            hint = empty if empty and not self.table[key] else found.hint
+            hint = empty if empty and "write [" not in found.hint else found.hint
             self.value(key, wrong=found._replace(hint=hint))
             return []
         good = []
@@ -107,5 +108,6 @@ class TableReader:
             if isinstance(item, str):
                 good.append((number, item))
             else:
-                self.value(key, number, wrong=Wrong(f"{shown(item)} is not a text"))
+                hint = "write one list of texts" if isinstance(item, list) else "write it in quotes"
+                self.value(key, number, wrong=Wrong(f"{shown(item)} is not a text", hint))
         return good

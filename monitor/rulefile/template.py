@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from monitor.core.language.units import Scope, Unit, Vocabulary
 from monitor.core.template import FACTS, try_out
+from monitor.rulefile.kinds import facts
 from monitor.toml_positions.values import Wrong, meant, shown
 
 _THINGS = {
@@ -18,6 +19,7 @@ _THINGS = {
     Scope.ACCOUNT: "an account",
     Scope.POOL: "a margin pool",
 }
+_OWN = {Scope.ACCOUNT: "data_age", Scope.POOL: "margin_ratio"}
 _EXAMPLES = {
     Unit.TEXT: "{{{0}}}",
     Unit.NUMBER: "{{{0}:.0f}}",
@@ -67,13 +69,25 @@ def _field_fault(inner: str, vocabulary: Vocabulary, scope: Scope) -> Wrong | No
         return Wrong("a field without a name", "name a metric, like {mark_price}")
     if name not in vocabulary and not _NAME.fullmatch(name):
         first = re.split(r"[.\[]", name)[0].strip()
-        hint = f"did you mean {{{first}}}?" if first in (*vocabulary, *FACTS) else ""
+        known = first in (*vocabulary, *FACTS)
+        hint = f"did you mean {{{first}}}?" if known else "name a metric, like {mark_price}"
         return Wrong(f"{shown(name)} is not a metric's name", hint)
     if name not in FACTS:
         if name not in vocabulary:
-            return Wrong(f"no metric is called `{name}`", meant(name, (*vocabulary, *FACTS)))
+            # Only what has a meaning here is offered.
+            fitting = [word for word, each in vocabulary.items() if each.scope <= scope]
+            if scope is Scope.ANY:
+                hint = facts()
+            else:
+                hint = meant(name, (*fitting, *FACTS)) or "name a metric, like {mark_price}"
+            return Wrong(f"no metric is called `{name}`", hint)
         if vocabulary[name].scope > scope:
-            return Wrong(f"`{name}` has no meaning in a rule about {_THINGS[scope]}")
+            if scope is Scope.ANY:
+                hint = f"leave it out; {facts()}"
+            else:
+                example = _OWN[scope]
+                hint = f"leave it out, or name a metric of {_THINGS[scope]}, like {{{example}}}"
+            return Wrong(f"`{name}` has no meaning in a rule about {_THINGS[scope]}", hint)
     if parts["conversion"]:
         return Wrong("conversions are not offered", f"write {{{name}}}")
     unit = vocabulary[name].unit if name in vocabulary else Unit.TEXT

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import tomli
 
 from monitor.toml_positions import Place, Trail, last_statement, positions
-from monitor.toml_positions.broken import too_much, unclosed
+from monitor.toml_positions.broken import told, too_much, unclosed
 from monitor.toml_positions.values import printable
 
 _MARGIN = "    "
@@ -142,7 +142,7 @@ def _syntax_fault(page: "Page", text: str, problem: str, at: int) -> Fault:
         what = "an array or inline table is not closed"
         hint = f"close the {bracket.mark} in line {line}, column {column}"
     else:
-        what, hint = _SYNTAX.get(problem, (problem[:1].lower() + problem[1:], ""))
+        at, what, hint = told(problem, text, at)
     return page.syntax_fault(*_spot(text, at), f"not TOML: {what}", hint)
 
 
@@ -150,16 +150,6 @@ def _spot(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
-# tomli's words for the mistakes that people make most.
-_SYNTAX = {
-    "Illegal character '\\n'": ("the text does not end on its line", "add the closing quote"),
-    "Invalid value": ("no value begins here", "texts are written in quotes"),
-    "Unclosed array": ("an array is not closed", "a comma or the closing ] is missing"),
-    "Unclosed inline table": (
-        "an inline table is not closed",
-        "a comma or the closing } is missing",
-    ),
-}
 _TWICE = (
     ("Cannot overwrite", "a key is given twice in this table", "keep one of them"),
     ("Duplicate inline table key", "a key is given twice in this table", "keep one of them"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from glob import glob
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -77,6 +78,8 @@ _LONGEST = 3650 * _UNITS["d"]
 def milliseconds(value: object) -> int | Wrong:
     """Read a duration such as "15s", "1h30m" or "250ms"."""
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not isfinite(value) or value < 0:
+            return Wrong(f"{value} is no duration", 'write one like "15s"')
         return Wrong(f"{value} has no unit", f'did you mean "{value}s"?')
     if not isinstance(value, str):
         return Wrong(f"{shown(value)} is no duration", 'write one like "15s"')
@@ -87,9 +90,9 @@ def milliseconds(value: object) -> int | Wrong:
     # In thousandths, which are exact: 1.5s is 1500 ms and 0.5ms is nothing that we could wait for.
     total = sum(_thousandths(number) * size for number, size in pairs if number)
     if total % 1000:
-        return Wrong(f"{shown(value)} is finer than a millisecond")
+        return Wrong(f"{shown(value)} is finer than a millisecond", 'write at least "1ms"')
     if total // 1000 > _LONGEST:
-        return Wrong(f"{shown(value)} is longer than ten years")
+        return Wrong(f"{shown(value)} is longer than ten years", "write a shorter one")
     return total // 1000
 
 
@@ -98,30 +101,32 @@ def _thousandths(number: str) -> int:
     return int(whole) * 1000 + int(part.ljust(3, "0"))
 
 
+_LONG_UNITS = {
+    **dict.fromkeys(("milliseconds", "millisecond", "millis", "msecs", "msec"), "ms"),
+    **dict.fromkeys(("seconds", "second", "secs", "sec"), "s"),
+    **dict.fromkeys(("minutes", "minute", "mins", "min"), "m"),
+    **dict.fromkeys(("hours", "hour", "hrs", "hr"), "h"),
+    **dict.fromkeys(("days", "day"), "d"),
+}
+_LONG_UNIT = re.compile("|".join(_LONG_UNITS))
+_DAYS = {"w": 7, "week": 7, "weeks": 7, "y": 365, "year": 365, "years": 365}
+
+
 def _no_duration(text: str) -> Wrong:
     packed = text.replace(" ", "").lower()
     if re.fullmatch(r"[0-9]+", packed):
         return Wrong(f"{shown(text)} has no unit", f'did you mean "{packed}s"?')
-    for long, short in (
-        ("seconds", "s"),
-        ("second", "s"),
-        ("secs", "s"),
-        ("sec", "s"),
-        ("minutes", "m"),
-        ("minute", "m"),
-        ("mins", "m"),
-        ("min", "m"),
-        ("hours", "h"),
-        ("hour", "h"),
-        ("days", "d"),
-        ("day", "d"),
-    ):
-        packed = packed.replace(long, short)
+    if packed.startswith("-"):
+        return Wrong(f"{shown(text)}: no duration is negative", 'write one like "15s"')
+    weeks = re.fullmatch(r"([0-9]{1,4})([a-z]+)", packed)
+    if weeks is not None and weeks[2] in _DAYS:
+        packed = f"{int(weeks[1]) * _DAYS[weeks[2]]}d"
+    packed = _LONG_UNIT.sub(lambda found: _LONG_UNITS[found[0]], packed).replace(",", ".")
     if packed and packed != text and _DURATION.fullmatch(packed):
         return Wrong(f"{shown(text)} is no duration", f'did you mean "{packed}"?')
     return Wrong(
         f"{shown(text)} is no duration",
-        'write a number and ms, s, m, h or d, like "15s" or "1h30m"',
+        'write a number and d, h, m, s or ms, the largest first, like "15s" or "1h30m"',
     )
 
 

@@ -109,7 +109,9 @@ class _Checker:
                 raise ConditionError(
                     f"{quoted} is {noun(measured.measure)}, not a condition",
                     measured.column,
-                    "" if measured.literal else hints.as_condition(quoted, measured.measure),
+                    hints.COMPARE
+                    if measured.literal
+                    else hints.as_condition(quoted, measured.measure),
                 )
 
     def _logical(self, node: Logical, *, wanted: bool) -> Checked:
@@ -128,7 +130,7 @@ class _Checker:
         return self.condition(part, wanted=wanted)
 
     def _refuse_bare_literal(self, before: Node | None, part: Literal) -> NoReturn:
-        hint = ""
+        hint = hints.COMPARE
         if isinstance(before, Compare):
             again = f"{self.values.quote(before.first)} {before.links[0].operator}"
             hint = f"did you mean `{again} {part.text}`?"

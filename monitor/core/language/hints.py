@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from monitor.core.language.literals import plain, read_number
-from monitor.core.language.measures import QUOTIENT, Measure
+from monitor.core.language.measures import QUOTIENT, Measure, noun
 from monitor.core.language.units import Unit, Vocabulary
 
 FUNCTIONS: Final = ("abs", "min", "max", "change", "highest", "lowest", "average", "drop")
@@ -26,12 +26,46 @@ _EXAMPLES: Final[dict[Measure, str]] = {
     QUOTIENT: "> 5%",
 }
 
+_LIKES: Final[dict[Measure, str]] = {
+    Unit.TEXT: "a text in quotes",
+    Unit.NUMBER: "plain numbers",
+    Unit.RATIO: "ratios, as in 5%",
+    Unit.MULTIPLE: "multiples, as in 10x",
+    Unit.DURATION: "a duration, as in 30s",
+    Unit.PRICE: "prices, and numbers written out",
+    Unit.QUANTITY: "quantities, and numbers written out",
+    Unit.MONEY: "amounts of money, and numbers written out",
+    QUOTIENT: "ratios or multiples, as in 5% or 10x",
+}
+
+_LIST: Final = "docs/reference/metrics.md lists them all"
+_OF_OTHERS: Final = {
+    **dict.fromkeys(("true", "false"), "leave it out: a comparison is true or false by itself"),
+    **dict.fromkeys(
+        ("unknown", "null", "nan", "nil", "na"),
+        "leave it out: what is unknown makes a comparison neither true nor false",
+    ),
+    **dict.fromkeys(
+        ("none", "absent"), "leave it out: what has no meaning makes a comparison false"
+    ),
+    **dict.fromkeys(("inf", "infinity", "infinite"), "compare with a large number, as in > 1000%"),
+}
+"""Words of other languages that stand for a value."""
+
 _MAGNITUDE: Final = re.compile(r"(-?)([0-9.]+)(|%|x|ms|s|m|h|d)")
+
+
+COMPARE: Final = "compare a metric with it, as in `margin_room < 20%`"
 
 
 def as_condition(text: str, measure: Measure) -> str:
     """Show how a value becomes a condition."""
     return f"did you mean `{text} {_EXAMPLES[measure]}`?"
+
+
+def for_likes(measure: Measure) -> str:
+    """Say what goes with a value, where nothing better is known."""
+    return f"{noun(measure)} goes with {_LIKES[measure]}"
 
 
 def for_name(name: str, vocabulary: Vocabulary, *, beside_text: bool) -> str:
@@ -42,19 +76,51 @@ def for_name(name: str, vocabulary: Vocabulary, *, beside_text: bool) -> str:
         vocabulary: The words there are.
         beside_text: Whether it is compared with a text, so that quotes may have been forgotten.
     """
-    if name.lower() in {"true", "false"}:
-        return "leave it out: a comparison is true or false by itself"
+    if name.lower() in _OF_OTHERS:
+        return _OF_OTHERS[name.lower()]
     if near := _nearest(name, [*vocabulary, *FUNCTIONS]):
         return f"did you mean `{near}`?"
     known = {text for word in vocabulary.values() for text in word.known or ()}
     if beside_text or name in known:
         return f'did you mean "{name}"?'
     containing = [word for word in vocabulary if name.lower() in word and len(name) > 2]
-    return f"did you mean `{containing[0]}`?" if containing else ""
+    return f"did you mean `{containing[0]}`?" if containing else _LIST
+
+
+def for_word(word: str, left: str) -> str:
+    """Say how we write what other languages have a word for; "" where it is none.
+
+    Args:
+        word: What stands where an operator is due.
+        left: What stands before it, as it is written.
+    """
+    match word.lower():
+        case "is" | "equals" | "eq":
+            return "did you mean `==`?"
+        case "between":
+            return f"did you mean `1 < {left} < 2`, with its own two limits?"
+        case "contains" | "like" | "matches" | "startswith" | "glob" | "regexp":
+            return f'did you mean `{left} ~ "BTC*"`?'
+        case "unless" | "without":
+            return "did you mean `and not`?"
+        case "above" | "over" | "exceeds" | "gt":
+            return "did you mean `>`?"
+        case "below" | "under" | "lt":
+            return "did you mean `<`?"
+        case "und":
+            return "did you mean `and`?"
+        case "oder":
+            return "did you mean `or`?"
+        case _:
+            near = get_close_matches(word.lower(), ["and", "or"], n=1, cutoff=0.7)
+            return f"did you mean `{near[0]}`?" if near else ""
 
 
 def for_function(name: str) -> str:
     """Guess which function was meant."""
+    meant = {"avg": "average", "mean": "average", "delta": "change", "rate": "change"}.get(name)
+    if meant:
+        return f"did you mean `{meant}`?"
     near = _nearest(name, FUNCTIONS)
     return f"did you mean `{near}`?" if near else f"there are {_LISTED}"
 

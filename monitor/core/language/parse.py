@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import Final, NoReturn
 
+from monitor.core.language import hints
 from monitor.core.language.tokens import Kind, Token, tokens
 from monitor.core.language.tree import (
     Binary,
@@ -57,7 +58,8 @@ class _Parser:
 
     def condition(self) -> Node:
         if self._at_end():
-            raise ConditionError("the condition is empty", self._next.column)
+            hint = 'write one like "margin_room < 20%"'
+            raise ConditionError("the condition is empty", self._next.column, hint)
         node = self._expression(0)
         if not self._at_end():
             self._refuse_next(node)
@@ -218,7 +220,8 @@ class _Parser:
         opening = self._take()
         items = self._list(opening, "]")
         if not items:
-            raise ConditionError("the list is empty, so nothing is in it", opening.column)
+            hint = 'name what is meant, as in ["long"]'
+            raise ConditionError("the list is empty, so nothing is in it", opening.column, hint)
         return Member(self._from(left.place.column), left, items, negated)
 
     def _match(self, left: Node) -> Node:
@@ -263,7 +266,7 @@ class _Parser:
         if text == "," and isinstance(left, Compare | Literal):
             self._refuse_comma(token)
         if token.kind is Kind.OPERATOR and text not in {"(", "not", "["}:
-            hint = f"did you mean `{closing}`?" if closing else ""
+            hint = f"did you mean `{closing}`?" if closing else "leave it out"
             raise ConditionError(f"`{text}` cannot stand here", token.column, hint)
         hint = f"did you mean `{separator}`?" if separator else self._joint(left)
         missing = "a comma" if separator else "an operator"
@@ -281,10 +284,12 @@ class _Parser:
         before, after = self._last, self._next
         if before.unit is after.unit is Unit.DURATION:
             return f"did you mean {before.text}{after.text}?"
+        if before.text.lower() in {"if", "when", "where", "alert"}:
+            return f"leave `{before.text}` out"
+        if word := hints.for_word(after.text, self._quote(left)):
+            return word
         if isinstance(left, Compare | Member | Match | Logical | Not):
             return f"did you mean `and {after.text}`?"
-        if after.text in {"is", "equals"}:
-            return "did you mean `==`?"
         if before.kind is Kind.NAME and after.kind is Kind.LITERAL:
             relation = "==" if after.unit is Unit.TEXT else "<"
             return f"did you mean `{before.text} {relation} {after.text}`?"

@@ -124,7 +124,8 @@ def _number(lexeme: str, column: int) -> Token:
         problem = f"`{lexeme}` is not a number"
         if lexeme.endswith("ms") and lexeme[0] in "0123456789":
             problem = f"`{lexeme}` is not a whole number of milliseconds"
-        raise ConditionError(problem, column, _meant(mended(lexeme)))
+        hint = _meant(mended(lexeme)) or "write plain digits: 1000, 0.5%, 10x, 1h30m"
+        raise ConditionError(problem, column, hint)
     value, unit = read
     return Token(Kind.LITERAL, lexeme, column, value, unit)
 
@@ -142,8 +143,10 @@ def _text(text: str, at: int) -> Token:
 def _refused(text: str, at: int, previous: Token | None, foreign: str) -> ConditionError:
     mark = foreign or text[at]
     problem = f"`{mark}` has no meaning in a condition"
-    hint = ""
-    if mark in _FOREIGN:
+    hint = "leave it out"
+    if mark == "{" and re.match(r"\{\s*\w+\s*\}", text[at:]):
+        hint = "a metric stands without braces"
+    elif mark in _FOREIGN:
         hint = f"did you mean `{_FOREIGN[mark]}`?"
     elif mark == "!~":
         operand = previous.text if previous else "symbol"
@@ -152,6 +155,10 @@ def _refused(text: str, at: int, previous: Token | None, foreign: str) -> Condit
         is_number = previous is not None and previous.unit is Unit.NUMBER
         problem = "`%` stands apart from its number" if is_number else problem
         hint = _meant(f"{previous.text}%") if previous and is_number else "it follows a number: 5%"
+    elif mark == "#":
+        hint = "a comment stands behind the closing quote"
+    elif mark == "$":
+        hint = "write the number alone; money is in the margin asset"
     elif mark == ".":
         hint = "a metric is one word, such as `mark_price`"
     elif mark in _QUOTES:

@@ -158,7 +158,8 @@ class Values:
                     left, right, _QUOTIENTS
                 )
                 if isinstance(right.value, Constant) and right.value.value == 0:
-                    raise ConditionError("a division by zero is never known", right.column)
+                    problem = "a division by zero is never known"
+                    raise ConditionError(problem, right.column, "divide by another number")
         by_money = node.operator == "/" and right.measure is Unit.MONEY
         arithmetic = Arithmetic(node.operator, left.value, right.value, by_money)
         value = _folded(node.operator, (left.value, right.value)) or arithmetic
@@ -194,10 +195,11 @@ class Values:
         count = len(node.arguments)
         if node.function == "abs" and count != 1:
             column = node.arguments[1].place.column if count else node.place.column
-            raise ConditionError(f"abs takes one value, not {count}", column)
+            raise ConditionError(f"abs takes one value, not {count}", column, "as in abs(roi)")
         if node.function != "abs" and count < 2:
             problem = f"{node.function} takes two values or more, not {count}"
-            raise ConditionError(problem, node.place.column)
+            hint = f"as in {node.function}(mark_price, entry_price)"
+            raise ConditionError(problem, node.place.column, hint)
 
     # Units
 
@@ -223,6 +225,7 @@ class Values:
             hint = hints.for_literal(
                 fault.written, fault.measure, other.measure, factor=bool(advice)
             )
+        hint = hint or hints.for_likes(other.measure)
         raise ConditionError(
             f"{self._described(other)}, {self._described(fault)}", fault.column, hint
         )
@@ -234,7 +237,7 @@ class Values:
         if measured.measure not in NOT_NUMERIC:
             return
         problem = f"{self._described(measured)}, which takes no arithmetic"
-        hint = ""
+        hint = 'compare it as it is: == "…", or ~ with a glob'
         if measured.measure is Unit.DURATION:
             name = measured.value.name if isinstance(measured.value, Read) else "data_age"
             hint = f"compare it as it is: `{name} > 30s`"
