@@ -6,13 +6,14 @@ test that waits for it says nothing about the rule.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from monitor.core.language.units import Scope
 from monitor.core.rules import HAPPENINGS, SEVERITIES, Rule, Severity
 from monitor.rulefile.table import TableReader
-from monitor.ruletest.judgeable import could_be_true, missing
-from monitor.ruletest.model import Case, Expected, Subject
+from monitor.ruletest.hints import for_key, for_word, misspelt
+from monitor.ruletest.judgeable import missing
+from monitor.ruletest.model import Case, Expected
+from monitor.ruletest.possible import Possible, applies, ends, possible, severities_of
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Page
 from monitor.toml_positions.values import Wrong, listed, meant, shown
@@ -33,95 +34,6 @@ KINDS = ("fired", "escalated", "eased", "resolved", "reminder", "happened")
 REASONS = ("recovered", "position_closed", "pool_gone")
 """Those that can come about in a test."""
 _LIVE_ONLY = ("expired", "rule_changed", "rule_removed", "no_longer_applies", "account_removed")
-
-
-class Possible(NamedTuple):
-    """A notice that could come."""
-
-    rule: str
-    id: str
-    account: str
-    happening: str | None = None
-
-
-def possible(case: Case, kind: str, severity: Severity, at: int) -> list[Possible]:
-    """List what could be meant by a kind and a severity at an instant."""
-    found: dict[Possible, None] = {}
-    for rule in case.rules:
-        if kind == "happened":
-            if rule.on and rule.severity is severity:
-                found.update(dict.fromkeys(_happenings(case, rule, at)))
-        elif severity in _severities(rule, kind):
-            for subject in case.of(rule.scope):
-                if applies(rule, subject) and could_be_true(case, rule, severity, subject):
-                    found[Possible(rule.name, subject.id, subject.account)] = None
-    return list(found)
-
-
-def applies(rule: Rule, subject: Subject) -> bool:
-    """Tell whether a rule's globs take a subject."""
-    if not rule.accounts.match(subject.account):
-        return False
-    return not subject.symbol or rule.symbols.match(subject.symbol)
-
-
-def _severities(rule: Rule, kind: str) -> list[Severity]:
-    levels = [level.severity for level in rule.levels]
-    match kind:
-        case "escalated":
-            return levels[1:]
-        case "eased":
-            return levels[:-1]
-        case "reminder":
-            return levels if rule.repeat is not None else []
-        case _:
-            return levels
-
-
-def _happenings(case: Case, rule: Rule, at: int) -> list[Possible]:
-    told = [each for each in case.happenings if each.happening.kind in rule.on]
-    # At once, or summed up later: of those that are told at this very instant, only these.
-    told = [each for each in told if each.at == at] or [each for each in told if each.at < at]
-    found = []
-    for each in told:
-        target = each.happening.target
-        if target.account and not rule.accounts.match(target.account):
-            continue
-        if target.symbol and not rule.symbols.match(target.symbol):
-            continue
-        names = (subject.id for subject in case.subjects if subject.is_target(target))
-        name = next(names, target.symbol or target.asset)
-        found.append(Possible(rule.name, name, target.account, each.happening.kind))
-    for subject in case.of(Scope.POSITION):
-        matched = applies(rule, subject)
-        for kind, steps in (
-            ("position_opened", opens(subject)),
-            ("position_closed", ends(subject)),
-        ):
-            near = [step for step in steps if step * case.every <= at]
-            if kind in rule.on and matched and near:
-                found.append(Possible(rule.name, subject.id, subject.account, kind))
-    return found
-
-
-def _sign(subject: Subject, step: int) -> int:
-    cell = subject.at("quantity", step)
-    if cell is None or cell.figure is None:
-        return 1
-    text = str(cell.figure)
-    return 0 if not cell.figure else -1 if text.startswith("-") else 1
-
-
-def ends(subject: Subject) -> list[int]:
-    """List the steps at which a position closes or turns round."""
-    steps = range(1, len(subject.tracks.get("quantity", ())))
-    return [step for step in steps if _sign(subject, step - 1) not in {0, _sign(subject, step)}]
-
-
-def opens(subject: Subject) -> list[int]:
-    """List the steps at which a position opens or turns round."""
-    steps = range(1, len(subject.tracks.get("quantity", ())))
-    return [step for step in steps if _sign(subject, step) not in {0, _sign(subject, step - 1)}]
 
 
 class ExpectReader(TableReader):
@@ -150,13 +62,14 @@ class ExpectReader(TableReader):
         """Read all of it; None where `faults` says why not."""
         for key in self.table:
             if key not in KEYS:
-                self.key(key, what=f"there is no key called `{key}`", hint=meant(key, KEYS))
+                self.key(key, what=f"there is no key called `{key}`", hint=for_key(key, KEYS))
+        meant_keys = misspelt(self.table, KEYS)
         for key, hint in (
             ("at", 'write at = "15s"'),
             ("kind", f"write {listed(shown(kind) for kind in KINDS)}"),
             ("severity", 'write "info", "warning" or "critical"'),
         ):
-            if key not in self.table and not self._misspelt(key):
+            if key not in self.table and key not in meant_keys:
                 self.header(f"`{key}` is missing", hint)
         at = self.duration("at", 0)
         kind = self._word("kind", KINDS)
@@ -180,23 +93,24 @@ class ExpectReader(TableReader):
 
     # Keys ------------------------------------------------------------------------------------
 
-    def _misspelt(self, key: str) -> bool:
-        return any(each not in KEYS and f"`{key}`" in meant(each, KEYS) for each in self.table)
-
     def _text(self, key: str) -> str | None:
         value = self.table.get(key)
         if value is None or (isinstance(value, str) and value):
             return value
-        self.value(key, wrong=Wrong(f"{shown(value)} is not a text", "write it in quotes"))
+        wrong = Wrong(f"{shown(value)} is not a text", "write it in quotes")
+        if value == "":
+            wrong = Wrong(f"`{key}` is empty", "say it, or leave it out")
+        self.value(key, wrong=wrong)
         return None
 
     def _word(self, key: str, known: Iterable[str]) -> str | None:
-        value = self._text(key)
+        value = self.table.get(key)
+        if not isinstance(value, str):
+            return self._text(key)
         known = list(known)
-        if value is None or value in known:
+        if value in known:
             return value
-        hint = meant(value, known) or f"write {listed(shown(each) for each in known)}"
-        self.value(key, wrong=Wrong(f"there is no {key} {shown(value)}", hint))
+        self.value(key, wrong=for_word(key, value, known))
         return None
 
     def _reason(self, kind: str | None) -> str | None:
@@ -286,13 +200,14 @@ class ExpectReader(TableReader):
         if not with_levels:
             wrong = Wrong("it is about happenings, which have no levels", 'write "happened"')
             self.value("kind", wrong=wrong)
-        elif not any(expected.severity in _severities(rule, "fired") for rule in with_levels):
+        elif not any(expected.severity in severities_of(rule, "fired") for rule in with_levels):
             levels = {level.severity.word: None for rule in with_levels for level in rule.levels}
             who = f'rule "{expected.rule}" has no' if expected.rule else "no rule here has a"
             wrong = Wrong(f"{who} level `{word}`", f"there is {listed(levels)}")
             self.value("severity", wrong=wrong)
-        elif not any(expected.severity in _severities(rule, kind) for rule in with_levels):
-            self.value("kind", wrong=Wrong(_IMPOSSIBLE[kind].format(word)))
+        elif not any(expected.severity in severities_of(rule, kind) for rule in with_levels):
+            what, hint = _IMPOSSIBLE[kind]
+            self.value("kind", wrong=Wrong(what.format(word), hint))
         elif unknown := _unknown(case, with_levels, expected):
             wrong = Wrong("it can never be true here", f"nothing gives {listed(unknown)}")
             self.value("kind", wrong=wrong)
@@ -305,14 +220,20 @@ class ExpectReader(TableReader):
 
     def _never_happens(self, expected: Expected, rules: Sequence[Rule]) -> None:
         about = [rule for rule in rules if rule.on]
+        kinds = dict.fromkeys(kind for rule in about for kind in rule.on)
         if not about:
             who = f'rule "{expected.rule}" is' if expected.rule else "all rules here are"
-            wrong = Wrong(f"{who} about conditions, of which nothing `happened`")
+            what = f"{who} about conditions, of which nothing `happened`"
+            wrong = Wrong(what, 'write "fired"')
             self.value("kind", wrong=wrong)
         elif not any(rule.severity is expected.severity for rule in about):
             have = listed({rule.severity.word: None for rule in about})
-            wrong = Wrong(f"what happens here is {have}, never {expected.severity.word}")
+            what = f"what happens here is {have}, never {expected.severity.word}"
+            wrong = Wrong(what, f"write {have}")
             self.value("severity", wrong=wrong)
+        elif expected.happening not in {None, *kinds}:
+            wrong = Wrong(f"no rule here is on {expected.happening}", f"there is {listed(kinds)}")
+            self.value("happening", wrong=wrong)
         else:
             wrong = Wrong(
                 "nothing has happened by then that it is about", "add a [[test.happening]]"
@@ -350,9 +271,18 @@ class ExpectReader(TableReader):
 
 _NOUNS = {"id": "target"}
 _IMPOSSIBLE = {
-    "escalated": "nothing escalates to `{}`: it is the lowest level",
-    "eased": "nothing eases to `{}`: it is the highest level",
-    "reminder": 'nothing of `{}` is reminded of: repeat = "never"',
+    "escalated": (
+        "nothing escalates to `{}`: it is the lowest level",
+        'write "fired", or another severity',
+    ),
+    "eased": (
+        "nothing eases to `{}`: it is the highest level",
+        'write "resolved", or the severity that is left',
+    ),
+    "reminder": (
+        'nothing of `{}` is reminded of: repeat = "never"',
+        "give its rule a `repeat`, or leave this out",
+    ),
 }
 
 

@@ -12,30 +12,19 @@ from monitor.core.language.units import Scope
 from monitor.core.notices import Target
 from monitor.core.rules import HAPPENINGS
 from monitor.rulefile.table import TableReader
+from monitor.ruletest.details import DETAILS, contradiction, detail
+from monitor.ruletest.hints import for_key, misspelt
 from monitor.ruletest.model import Told
-from monitor.ruletest.subjects import USDT, Cast, Draft
+from monitor.ruletest.names import asset_fault, slip, symbol_fault
+from monitor.ruletest.subjects import SIDES, USDT, Cast, Draft, no_name, wrong_leg
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Page
 from monitor.toml_positions.values import Wrong, listed, meant, shown
 
-_DETAILS: dict[str, tuple[str, ...]] = {
-    "liquidation": ("quantity", "price", "order_id"),
-    "adl": ("quantity", "price", "order_id"),
-    "margin_call": ("quantity", "mark_price", "unrealized_pnl", "maintenance_margin"),
-    "position_opened": ("quantity", "entry_price"),
-    "position_closed": ("quantity", "entry_price"),
-    "leverage_changed": ("leverage", "before"),
-    "margin_type_changed": ("margin_type", "before"),
-    "deposit": ("amount", "wallet"),
-    "withdrawal": ("amount", "wallet"),
-    "funding": ("amount", "wallet", "symbol"),
-    "stream_lost": ("why",),
-    "key_rejected": ("code", "message"),
-    "banned": ("until", "message"),
-}
-"""What else may be said of each kind; it stands in the message."""
-
 _SETTINGS = ("leverage_changed", "margin_type_changed")
+_OF_HELD = ("liquidation", "adl", "margin_call", "position_closed")
+"""What happens to a position that is held; the others may be of any symbol."""
+_WHICH = ("account", "symbol", "side", "position_side", "asset")
 
 
 def keys_of(kind: str) -> tuple[str, ...]:
@@ -49,7 +38,7 @@ def keys_of(kind: str) -> tuple[str, ...]:
         which = ("id", "account", "asset")
     else:
         which = ("account",) if scope is Scope.ACCOUNT else ()
-    return ("at", "kind", *which, *_DETAILS[kind])
+    return ("at", "kind", *which, *DETAILS[kind])
 
 
 class _Which(NamedTuple):
@@ -57,6 +46,8 @@ class _Which(NamedTuple):
 
     draft: Draft | None
     account: str
+    several: bool = False
+    """Whether its other keys leave more than one."""
 
 
 class HappeningReader(TableReader):
@@ -67,43 +58,57 @@ class HappeningReader(TableReader):
     ) -> None:
         super().__init__(page, trail, table, label)
         self._cast = cast
+        self._kind = ""
 
     def read(self) -> Told | None:
         """Read all of it; None where `faults` says why not."""
         kind = self.table.get("kind")
+        at = self.duration("at", 0)
+        if "at" not in self.table and "at" not in misspelt(self.table, ("at", "kind")):
+            self.header("`at` is missing", 'write at = "10s"')
         if kind is None:
-            self.header("`kind` is missing", "say what happens")
+            self.header("`kind` is missing", f"write one of {', '.join(HAPPENINGS)}")
             return None
         if not isinstance(kind, str) or kind not in HAPPENINGS:
             hint = meant(str(kind), HAPPENINGS) or f"there are {', '.join(HAPPENINGS)}"
             self.value("kind", wrong=Wrong(f"nothing is called {shown(kind)}", hint))
             return None
+        self._kind = kind
+        known = keys_of(kind)
         for key in self.table:
-            if key not in keys_of(kind):
+            if key not in known:
                 what = f"there is no key called `{key}` for {kind}"
-                self.key(key, what=what, hint=meant(key, keys_of(kind)))
-        if "at" not in self.table:
-            self.header("`at` is missing", 'write at = "10s"')
-        at = self.duration("at", 0)
-        details = {key: self._said(key) for key in _DETAILS[kind] if key in self.table}
-        target = self._target(kind)
+                self.key(key, what=what, hint=for_key(key, known))
+        details = self._details()
+        target = self._target()
         return None if self.faults else Told(at, Happening(kind, target, details))
 
-    def _said(self, key: str) -> str:
-        value = self.table[key]
-        if isinstance(value, bool | list | dict):
-            self.value(key, wrong=Wrong(f"{shown(value)} is no text or number"))
-        return str(value)
+    def _details(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name in DETAILS[self._kind]:
+            if name not in self.table:
+                continue
+            text = detail(self._kind, name, self.table[name])
+            if isinstance(text, Wrong):
+                self.value(name, wrong=text)
+            else:
+                found[name] = text
+        wrong = contradiction(self._kind, found)
+        if wrong is not None:
+            self.value("before", wrong=wrong._replace(hint="write what it was before"))
+        return found
 
     def _text(self, key: str, default: str = "") -> str:
         value = self.table.get(key, default)
         if not isinstance(value, str) or (key in self.table and not value):
-            self.value(key, wrong=Wrong(f"{shown(value)} is not a name", "write it in quotes"))
+            self.value(key, wrong=no_name(key, value))
             return default
         return value
 
-    def _target(self, kind: str) -> Target:
-        scope = HAPPENINGS[kind]
+    # To what ---------------------------------------------------------------------------------
+
+    def _target(self) -> Target:
+        scope = HAPPENINGS[self._kind]
         if scope is Scope.ANY:
             return Target("")
         which = self._which(scope)
@@ -111,15 +116,38 @@ class HappeningReader(TableReader):
         if scope is Scope.ACCOUNT:
             return Target(which.account)
         if scope is Scope.POOL:
-            return Target(which.account, asset=draft.asset if draft else self._text("asset", USDT))
-        symbol = draft.symbol if draft else self._text("symbol")
+            return Target(which.account, asset=draft.asset if draft else self._asset())
+        symbol = draft.symbol if draft else self._symbol(several=which.several)
         if not symbol and not self.faults:
             self.header("nothing says to which position", 'add id = "…", or symbol and side')
-        if kind in _SETTINGS:
+        if self._kind in _SETTINGS:
             return Target(which.account, symbol)
         side = self._side(draft)
-        position_side = draft.position_side if draft else self._text("position_side", "BOTH")
-        return Target(which.account, symbol, position_side, side)
+        leg = draft.position_side if draft else self._leg(side)
+        return Target(which.account, symbol, leg, side)
+
+    def _asset(self) -> str:
+        asset = self._text("asset", USDT)
+        pools = [each.asset for each in self._cast.drafts if each.scope is Scope.POOL]
+        wrong = asset_fault(asset, pools) if asset else None
+        if wrong is not None:
+            self.value("asset", wrong=wrong)
+        return asset
+
+    def _symbol(self, *, several: bool) -> str:
+        """Read the symbol of something that no position of the test is meant by."""
+        symbol = self._text("symbol")
+        held = [each for each in self._cast.drafts if each.scope is Scope.POSITION]
+        symbols = list(dict.fromkeys(each.symbol for each in held))
+        wrong = symbol_fault(symbol) if symbol else None
+        if wrong is None and symbol and held and self._kind in _OF_HELD and not several:
+            hint = _did_you_mean(slip(symbol, symbols)) or f"there is {listed(_named(held))}"
+            side = self.table.get("side") if symbol in symbols else None
+            whose = f"{symbol} {side}" if isinstance(side, str) else symbol
+            wrong = Wrong(f"this test has no position in {whose}", hint)
+        if wrong is not None:
+            self.value("symbol", wrong=wrong)
+        return symbol
 
     def _side(self, draft: Draft | None) -> str:
         side = self._text("side", draft.side if draft else "")
@@ -129,37 +157,40 @@ class HappeningReader(TableReader):
             side = "short" if str(first).startswith("-") else "long"
         if not side and not self.faults:
             self.header("`side` is missing", 'write side = "long" or "short"')
-        elif side and side not in {"long", "short"}:
-            self.value("side", wrong=Wrong(f"there is no side {shown(side)}", "long or short"))
+        elif side and side not in SIDES:
+            hint = meant(side, SIDES).replace("`", '"') or 'write "long" or "short"'
+            self.value("side", wrong=Wrong(f"there is no side {shown(side)}", hint))
         return side
+
+    def _leg(self, side: str) -> str:
+        leg = self._text("position_side", "BOTH")
+        wrong = wrong_leg(side, leg)
+        if wrong is not None:
+            self.value("position_side", wrong=wrong)
+        return leg
 
     def _which(self, scope: Scope) -> _Which:
         """Find what it happens to: by `id`, else the one that its other keys leave."""
         accounts = self._cast.accounts
         drafts = [draft for draft in self._cast.drafts if draft.scope is scope]
-        if "id" in self.table:
-            name = self._text("id")
-            draft = next((draft for draft in drafts if draft.id == name), None)
-            if draft is None:
-                ids = [each.id for each in drafts]
-                hint = meant(name, ids) or (f"there are {listed(ids)}" if ids else "")
-                wrong = Wrong(f"nothing of this test is called {shown(name)}", hint)
-                self.value("id", wrong=wrong)
-                return _Which(None, next(iter(accounts)))
-            return _Which(draft, draft.account)
-        names = ("account", "symbol", "side", "position_side", "asset")
-        stated = {name: self.table[name] for name in names if isinstance(self.table.get(name), str)}
+        stated = {
+            name: self.table[name] for name in _WHICH if isinstance(self.table.get(name), str)
+        }
+        if self._kind == "funding":
+            stated.pop("symbol", None)  # what it was paid for
         if "account" in self.table and "account" not in stated:
             self._text("account")
         if "account" in stated and stated["account"] not in accounts:
             name = str(stated["account"])
-            hint = meant(name, accounts) or f"there are {listed(accounts)}"
-            wrong = Wrong(f"there is no account called {shown(name)}", hint)
+            hint = meant(name, accounts).replace("`", '"') or f"there is {listed(accounts)}"
+            wrong = Wrong(f"no account of this test is called {shown(name)}", hint)
             self.value("account", wrong=wrong)
+        if "id" in self.table:
+            return self._by_id(drafts, stated)
         fits = [
             draft
             for draft in drafts
-            if all(getattr(draft, name) == value for name, value in stated.items())
+            if all(getattr(draft, name) in {value, ""} for name, value in stated.items())
         ]
         if scope is not Scope.ACCOUNT and len(fits) == 1:
             return _Which(fits[0], fits[0].account)
@@ -167,4 +198,34 @@ class HappeningReader(TableReader):
             self.header("`account` is missing", f"the accounts are {listed(accounts)}")
         elif len(fits) > 1 and "symbol" not in stated and "asset" not in stated:
             self.header("`id` is missing", f"there are {listed(draft.id for draft in fits)}")
-        return _Which(None, str(stated.get("account", next(iter(accounts)))))
+        account = str(stated.get("account", next(iter(accounts))))
+        return _Which(None, account, several=len(fits) > 1)
+
+    def _by_id(self, drafts: list[Draft], stated: Mapping[str, object]) -> _Which:
+        name = self._text("id")
+        draft = next((draft for draft in drafts if draft.id == name), None)
+        if draft is None:
+            if name:
+                ids = [each.id for each in drafts]
+                hint = meant(name, ids) or (f"there is {listed(ids)}" if ids else _NO_ID)
+                wrong = Wrong(f"nothing of this test is called {shown(name)}", hint)
+                self.value("id", wrong=wrong)
+            return _Which(None, next(iter(self._cast.accounts)))
+        for key, value in stated.items():
+            own = getattr(draft, key)
+            if own and own != value and not self.faults:
+                problem = f"`id` names one whose {key} is {shown(own)}"
+                wrong = Wrong(problem, "leave it out beside `id`")
+                self.value(key, wrong=wrong)
+        return _Which(draft, draft.account)
+
+
+_NO_ID = "name it by its other keys, or give it a table"
+
+
+def _did_you_mean(name: str) -> str:
+    return f'did you mean "{name}"?' if name else ""
+
+
+def _named(drafts: list[Draft]) -> list[str]:
+    return [f"{draft.symbol} {draft.side}".strip() for draft in drafts]

@@ -16,6 +16,7 @@ from monitor.rulefile import read_rules
 from monitor.rulefile.table import TableReader
 from monitor.ruletest.expects import ExpectReader, duration
 from monitor.ruletest.happened import HappeningReader
+from monitor.ruletest.hints import for_key, misspelt
 from monitor.ruletest.model import Case, Expected, Subject, TestFile, Told
 from monitor.ruletest.subjects import TABLES, Cast, SubjectReader, read_cast
 from monitor.ruletest.tracks import SeriesReader, check_marks, check_quantities
@@ -29,7 +30,7 @@ from monitor.toml_positions.page import (
     shown_path,
     whole_file,
 )
-from monitor.toml_positions.values import Wrong, listed, meant, shown
+from monitor.toml_positions.values import Wrong, listed, meant, nearest, shown
 
 ENDING = ".test.toml"
 KEYS = ("name", "rules", "every", "until", *TABLES, "series", "happening", "expect")
@@ -118,12 +119,12 @@ def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -
         if key == "test":
             continue
         if isinstance(value, dict | list):
-            hint = "rules stand in a file of their own" if key == "rule" else meant(key, ["test"])
             what = f"there is no table called `{key}` in a file of tests"
-            faults.append(page.at_table((key,), what, hint.replace("`test`", "[[test]]")))
+            faults.append(page.at_table((key,), what, _stray_hint(key)))
         else:
             what = f"`{key}` stands outside of any test"
-            faults.append(page.at_key((key,), what, "write [[test]] above it"))
+            hint = "write [[test]] above it" if nearest(key, KEYS) else "leave it out"
+            faults.append(page.at_key((key,), what, hint))
     tables = data.get("test", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         what = "a test begins with [[test]]"
@@ -144,6 +145,15 @@ def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -
         faults.extend(reader.faults)
         if case is not None:
             file.cases.append(case)
+
+
+def _stray_hint(key: str) -> str:
+    """Say where a table belongs that stands beside the tests."""
+    if key == "rule":
+        return "rules stand in a file of their own"
+    if key in KEYS:
+        return f"write [test.{key}]" if key == "series" else f"write [[test.{key}]]"
+    return meant(key, ["test"]).replace("`test`", "[[test]]") or "begin each test with [[test]]"
 
 
 class CaseReader(TableReader):
@@ -170,9 +180,8 @@ class CaseReader(TableReader):
         """Read all of it; None where `faults` says why not."""
         for key in self.table:
             if key not in KEYS:
-                self.key(key, what=f"there is no key called `{key}`", hint=meant(key, KEYS))
-        if not self.name:
-            self.header("`name` is missing", "say in a few words what it shows")
+                self.key(key, what=f"there is no key called `{key}`", hint=for_key(key, KEYS))
+        self._check_name()
         rules = self._chosen()
         cast = self._cast()
         told = self._told(cast)
@@ -182,6 +191,15 @@ class CaseReader(TableReader):
         if case is None or self.faults:
             return None
         return replace(case, expected=expected)
+
+    def _check_name(self) -> None:
+        name, hint = self.table.get("name", ""), "say in a few words what it shows"
+        if not isinstance(name, str):
+            self.value("name", wrong=Wrong(f"{shown(name)} is not a text", hint))
+        elif not name.strip() and "name" in self.table:
+            self.value("name", wrong=Wrong("the name is empty", hint))
+        elif not name and "name" not in misspelt(self.table, KEYS):
+            self.header("`name` is missing", hint)
 
     def _case(self, rules: tuple[Rule, ...], cast: Cast, told: list[Told]) -> Case | None:
         subjects = tuple(draft.done() for draft in cast.drafts)
@@ -218,7 +236,8 @@ class CaseReader(TableReader):
                 wrong = Wrong(f"no rule is called {shown(name)}", hint)
                 self.value("rules", number, wrong=wrong)
             elif name in found:
-                self.value("rules", number, wrong=Wrong(f"{shown(name)} stands here twice"))
+                wrong = Wrong(f"{shown(name)} stands here twice", "leave one of them out")
+                self.value("rules", number, wrong=wrong)
             else:
                 found[name] = known[name]
         return tuple(found.values())
@@ -243,7 +262,11 @@ class CaseReader(TableReader):
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             fault = f"{self._label}: each {key} begins with [[test.{key}]]"
             trail = (*self._trail, key)
-            self.faults.append(self._page.at_table(trail, fault, "write it in double brackets"))
+            hint = "write it in double brackets"
+            if not isinstance(value, dict):
+                nothing = ", or expect = [] for nothing" if key == "expect" else ""
+                hint = f"write it as a table{nothing}"
+            self.faults.append(self._page.at_table(trail, fault, hint))
             return
         for number, table in enumerate(value):
             which = f" {number + 1}" if len(value) > 1 else ""
@@ -305,7 +328,7 @@ class CaseReader(TableReader):
 
     def _expected(self, case: Case | None) -> tuple[Expected, ...]:
         if "expect" not in self.table:
-            if not any(key not in KEYS and "expect" in meant(key, KEYS) for key in self.table):
+            if "expect" not in misspelt(self.table, KEYS):
                 hint = "add [[test.expect]], or expect = [] if nothing may be told"
                 self.header("says nothing of what to expect", hint)
             return ()

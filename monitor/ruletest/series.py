@@ -13,6 +13,7 @@ Words may be repeated too: `unknownx9` is unknown ten times.
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite, isinf
 from typing import NamedTuple
 
 from monitor.core.figures import Figure
@@ -56,6 +57,8 @@ _NONE = {"liquidation_price": ZERO, "liquidation_distance": INFINITE}
 """What "none" is in comparisons, where it has a meaning there."""
 _WITHOUT_NONE = frozenset({"quantity", "mark_price", "entry_price"})
 
+_UNKNOWNS = frozenset({"_", "stale", "null", "nan", "?", "", "na", "n/a", "missing"})
+
 _PLAIN = r"[0-9]+(?:\.[0-9]+)?"
 _SPAN = rf"(?:{_PLAIN}(?:ms|d|h|m|s))+"
 _LITERALS = {
@@ -95,9 +98,13 @@ def cells_of(name: str, item: object, before: Sequence[Cell]) -> tuple[Cell, ...
     """
     unit = unit_of(name)
     if isinstance(item, int | float) and not isinstance(item, bool):
+        if not isfinite(item):
+            better = "infinite" if isinf(item) and _may_be_infinite(name) else "unknown"
+            return Wrong(f"{item} is no {unit.value}", f'did you mean "{better}"?')
         if unit is Unit.DURATION:
-            return Wrong(f"{item} has no unit", f'did you mean "{item}s"?')
-        item = str(item)
+            age = milliseconds(item)
+            return age if isinstance(age, Wrong) else (Cell(age),)
+        item = f"{Decimal(str(item)):f}"
     if not isinstance(item, str):
         return Wrong(f"{shown(item)} is no value", f"write one like {_example(unit)}")
     text = item.strip()
@@ -141,9 +148,13 @@ def _word(name: str, word: str, before: Sequence[Cell]) -> tuple[Cell, ...] | Wr
         return Wrong(f"`{name}` is never {shown(word)}", 'did you mean "unknown"?')
     if word == "none":
         return (Cell(_NONE.get(name, ABSENT)),)
-    if unit not in {Unit.RATIO, Unit.MULTIPLE} and name != "liquidation_price":
-        return Wrong(f"`{name}` is never infinite")
+    if not _may_be_infinite(name):
+        return Wrong(f"`{name}` is never infinite", 'did you mean "unknown"?')
     return (Cell(INFINITE),)
+
+
+def _may_be_infinite(name: str) -> bool:
+    return unit_of(name) in {Unit.RATIO, Unit.MULTIPLE} or name == "liquidation_price"
 
 
 # ---------------------------------------------------------------- numbers
@@ -164,7 +175,7 @@ def _value(name: str, unit: Unit, text: str) -> Decimal | str | int | Wrong:
     if text.endswith({Unit.RATIO: "%", Unit.MULTIPLE: "x"}.get(unit, "\n")):
         number = text[:-1]
     if not re.fullmatch(rf"[+-]?{_PLAIN}", number):
-        return _no_number(unit, text)
+        return _no_number(name, unit, text)
     value = Decimal(number)
     if unit is Unit.RATIO:
         if text.endswith("%"):
@@ -177,19 +188,41 @@ def _value(name: str, unit: Unit, text: str) -> Decimal | str | int | Wrong:
     return _fitting(name, value)
 
 
-def _no_number(unit: Unit, text: str) -> Wrong:
+def _no_number(name: str, unit: Unit, text: str) -> Wrong:
+    """Say what was meant by a text that is no value."""
+    problem = f"{shown(text)} is no {unit.value}"
+    packed = _packed(unit, text)
+    if packed and packed != text:
+        return Wrong(problem, f'did you mean "{packed}"?')
+    if text.endswith(("%", "x")) and re.fullmatch(rf"[+-]?{_PLAIN}", text[:-1]):
+        return Wrong(problem, f'did you mean "{text[:-1]}"?')
+    if text.lower() in _UNKNOWNS:
+        return Wrong(f"{shown(text)} is no value", 'did you mean "unknown"?')
+    if text.lower().lstrip("+-") in {"inf", "infinity"} and _may_be_infinite(name):
+        return Wrong(f"{shown(text)} is no value", 'did you mean "infinite"?')
     if " " in text:
         return Wrong(f"{shown(text)} is several values", "write each as an element of its own")
-    bare = text.replace(",", "").replace("_", "")
-    if bare != text and re.fullmatch(rf"[+-]?{_PLAIN}[%x]?", bare):
-        return Wrong(f"{shown(text)} is no number", f'write "{bare}", without separators')
-    if text.endswith(("%", "x")) and re.fullmatch(rf"[+-]?{_PLAIN}", text[:-1]):
-        return Wrong(f"{shown(text)} is no {unit.value}", f'did you mean "{text[:-1]}"?')
-    if text in {"_", "stale", "null", "NaN", "nan", "?", ""}:
-        return Wrong(f"{shown(text)} is no value", 'did you mean "unknown"?')
-    if re.search(r"[0-9%s]x+[0-9]+$", text):
-        return Wrong(f"{shown(text)} is no {unit.value}", 'repeated values read "62000-100x14"')
-    return Wrong(f"{shown(text)} is no {unit.value}", f"write one like {_example(unit)}")
+    if re.search(r"[0-9%sx][+x*-]", text):
+        return Wrong(problem, 'repeated values read "62000-100x14"')
+    if text.isalpha():
+        return Wrong(problem, f"the words are {', '.join(_WORDS)}")
+    return Wrong(problem, f"write one like {_example(unit)}")
+
+
+def _packed(unit: Unit, text: str) -> str:
+    """Give a text without blanks, separators and exponent, if it is a value then; else ""."""
+    if word := re.fullmatch(_REPEATED, text.replace(" ", "").lower()):
+        return word[0]
+    bare = text.replace("_", "")
+    if re.fullmatch(r"[^,]*,[0-9]{3}(?:,[0-9]{3})*(?:\.[0-9]+)?[%x]?", bare):
+        bare = bare.replace(",", "")
+    bare = bare.replace(",", ".")
+    if exponent := re.fullmatch(rf"([+-]?{_PLAIN})[eE]([+-]?[0-9]{{1,2}})", bare):
+        return f"{Decimal(f'{exponent[1]}E{exponent[2]}'):f}"
+    literal = _LITERALS.get(unit, _PLAIN)
+    found = bare.replace(" ", "") if bare.count(" ") < 2 or "x" in bare else ""
+    number = re.fullmatch(rf"[+-]?{literal}", found)
+    return found if number or re.fullmatch(_EXPANSION.format(literal), found) else ""
 
 
 def _fitting(name: str, value: Decimal) -> Decimal | Wrong:
@@ -197,11 +230,11 @@ def _fitting(name: str, value: Decimal) -> Decimal | Wrong:
     if name in POSITIVE and value <= 0:
         return Wrong(f"`{name}` is above 0, never {value:f}", 'did you mean "unknown"?')
     if name in NOT_NEGATIVE and value < 0:
-        return Wrong(f"`{name}` is never negative")
+        return Wrong(f"`{name}` is never negative", "write 0 or more")
     if name in _WHOLE and value != value.to_integral_value():
-        return Wrong(f"`{name}` is a whole number")
+        return Wrong(f"`{name}` is a whole number", "leave its fraction out")
     if name == "adl" and value > 4:
-        return Wrong("`adl` is 0 to 4")
+        return Wrong("`adl` is 0 to 4", "4 is the first to be closed")
     if name == "maintenance_rate" and value >= 1:
         return Wrong("`maintenance_rate` is below 100 %", 'write one like "0.4%"')
     return value
@@ -226,11 +259,12 @@ def _expanded(name: str, unit: Unit, found: re.Match[str]) -> tuple[Cell, ...] |
     last = first + step * times
     if unit is Unit.DURATION:
         if last < 0:
-            return Wrong(f"{shown(found[0])} ends below 0s")
+            return Wrong(f"{shown(found[0])} ends below 0s", "write fewer values, or smaller steps")
         return tuple(Cell(int(first + step * place)) for place in range(times + 1))
     fitting = _fitting(name, Decimal(last))
     if isinstance(fitting, Wrong):
-        return Wrong(f"{shown(found[0])} ends at {last:f}: {fitting.problem}", fitting.hint)
+        hint = "write fewer values, or smaller steps"
+        return Wrong(f"{shown(found[0])} ends at {last:f}: {fitting.problem}", hint)
     return tuple(Cell(Decimal(first + step * place)) for place in range(times + 1))
 
 

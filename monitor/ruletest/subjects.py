@@ -8,11 +8,13 @@ from typing import NamedTuple
 from monitor.core.language.units import Scope, Unit
 from monitor.core.metrics import METRICS, VOCABULARY
 from monitor.rulefile.table import TableReader
+from monitor.ruletest.hints import for_key, misspelt
 from monitor.ruletest.model import Account, Subject, Track
+from monitor.ruletest.names import account_fault, asset_fault, symbol_fault
 from monitor.ruletest.series import Cell, cells_of
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Fault, Page
-from monitor.toml_positions.values import Wrong, listed, meant, nearest, shown
+from monitor.toml_positions.values import Wrong, listed, meant, shown
 
 MAIN, USDM, USDT = "main", "binance-usdm", "USDT"
 
@@ -50,7 +52,8 @@ IDENTITY: dict[Scope, tuple[str, ...]] = {
 
 TABLES = {"position": Scope.POSITION, "pool": Scope.POOL, "account": Scope.ACCOUNT}
 WORDS = {scope: word for word, scope in TABLES.items()}
-_SIDES = ("BOTH", "LONG", "SHORT")
+SIDES = ("long", "short")
+LEGS = ("BOTH", "LONG", "SHORT")
 
 
 @dataclass
@@ -109,19 +112,20 @@ class SubjectReader(TableReader):
         for scope, names in FIGURES.items():
             if key in names:
                 return f"it is for [[test.{WORDS[scope]}]]"
-        return meant(key, (*IDENTITY[self.scope], *FIGURES[self.scope]))
+        if key in {*TABLES, "expect", "happening"}:
+            return f"begin it with [[test.{key}]]"
+        return for_key(key, (*IDENTITY[self.scope], *FIGURES[self.scope]))
 
     def misspelt(self, key: str) -> bool:
         """Tell whether an unknown key resembles one, so that its absence goes without saying."""
-        known = (*IDENTITY[self.scope], *FIGURES[self.scope])
-        return any(nearest(each, known) == key for each in self.table if each not in known)
+        return key in misspelt(self.table, (*IDENTITY[self.scope], *FIGURES[self.scope]))
 
     def text_of(self, key: str, default: str, known: Iterable[str] = ()) -> str:
         """Read a text, of a few known ones where they are given."""
         value = self.table.get(key, default)
         known = tuple(known)
         if not isinstance(value, str) or (key in self.table and not value):
-            self.value(key, wrong=Wrong(f"{shown(value)} is not a name", "write it in quotes"))
+            self.value(key, wrong=no_name(key, value))
         elif known and key in self.table and value not in known:
             hint = meant(value, known) or f"write {listed(shown(each) for each in known)}"
             self.value(key, wrong=Wrong(f"there is no {key} {shown(value)}", hint))
@@ -151,6 +155,17 @@ class SubjectReader(TableReader):
         return found
 
 
+_LIKE = {"symbol": "BTCUSDT", "asset": "USDT", "account": "main", "side": "long"}
+
+
+def no_name(key: str, value: object) -> Wrong:
+    """Say what is wrong with what is no text, or an empty one."""
+    if isinstance(value, str):
+        example = f'write one like "{_LIKE[key]}"' if key in _LIKE else "leave it out, or name it"
+        return Wrong(f"`{key}` is empty", example)
+    return Wrong(f"{shown(value)} is not a name", "write one name in quotes")
+
+
 class Cast(NamedTuple):
     """Everything that a test is about."""
 
@@ -169,9 +184,10 @@ def read_cast(readers: Mapping[Scope, list[SubjectReader]], faults: list[Fault])
         reader = draft.reader
         assert reader is not None  # noqa: S101 - all of these come from tables
         if not declared:
+            _check_account(reader, draft.account, accounts)
             accounts.setdefault(draft.account, Account(draft.account, USDM))
         elif draft.account not in accounts:
-            hint = meant(draft.account, accounts) or f"there are {listed(accounts)}"
+            hint = meant(draft.account, accounts) or f"there is {listed(accounts)}"
             wrong = Wrong(f"there is no [[test.account]] called {shown(draft.account)}", hint)
             if "account" in reader.table:
                 reader.value("account", wrong=wrong)
@@ -194,10 +210,20 @@ def read_cast(readers: Mapping[Scope, list[SubjectReader]], faults: list[Fault])
     return Cast(accounts, drafts)
 
 
+def _check_account(reader: SubjectReader, name: str, others: Iterable[str]) -> None:
+    """Refuse the name of an account that only this table speaks of, and by a slip."""
+    wrong = account_fault(name, [*others, MAIN]) if "account" in reader.table else None
+    if wrong is not None and name:
+        reader.value("account", wrong=wrong)
+
+
 def _accounts(readers: Iterable[SubjectReader]) -> dict[str, Account]:
     found: dict[str, Account] = {}
     for reader in readers:
         name = reader.text_of("name", MAIN)
+        wrong = account_fault(name, ())
+        if wrong is not None:
+            reader.value("name", wrong=wrong)
         if name in found:
             reader.header(f"there is another account called {shown(name)}", "give it a `name`")
         venue = reader.text_of("venue", USDM, VOCABULARY["venue"].known or ())
@@ -214,8 +240,9 @@ def _position(reader: SubjectReader, default: str) -> Draft:
     symbol = reader.text_of("symbol", "")
     if "symbol" not in reader.table and not reader.misspelt("symbol"):
         reader.header("`symbol` is missing", 'write symbol = "BTCUSDT"')
-    side = reader.text_of("side", "", ("long", "short"))
-    position_side = reader.text_of("position_side", "BOTH", _SIDES)
+    _check_symbol(reader, symbol)
+    side = reader.text_of("side", "", SIDES)
+    position_side = reader.text_of("position_side", "BOTH", LEGS)
     reader.text_of("venue", USDM, VOCABULARY["venue"].known or ())
     margin_type = reader.text_of("margin_type", "cross", ("cross", "isolated"))
     draft = Draft(
@@ -235,10 +262,35 @@ def _position(reader: SubjectReader, default: str) -> Draft:
             if name in draft.tracks:
                 what = f"`{name}` is for isolated margin, and this position's is cross"
                 reader.key(name, what=what, hint='add margin_type = "isolated"')
-    if side and {"long": "SHORT", "short": "LONG"}[side] == position_side:
-        wrong = Wrong(f"a {side} is never the {position_side} leg")
+    wrong = wrong_leg(side, position_side)
+    if wrong is not None:
         reader.value("position_side", wrong=wrong)
     return draft
+
+
+def wrong_leg(side: str, leg: str) -> Wrong | None:
+    """Tell what is wrong with the leg of a position, if anything is."""
+    if leg not in LEGS:
+        hint = meant(leg, LEGS).replace("`", '"') or f"write {listed(shown(each) for each in LEGS)}"
+        return Wrong(f"there is no position_side {shown(leg)}", hint)
+    if side in SIDES and {"long": "SHORT", "short": "LONG"}[side] == leg:
+        return Wrong(f"a {side} is never the {leg} leg", f'did you mean "{side.upper()}"?')
+    return None
+
+
+def _check_symbol(reader: SubjectReader, symbol: str) -> None:
+    wrong = symbol_fault(symbol) if symbol else None
+    # Whoever says its margin asset knows of a symbol that we do not.
+    if wrong is not None and ("asset" not in reader.table or "capitals" in wrong.problem):
+        reader.value("symbol", wrong=wrong)
+    asset = reader.table.get("asset")
+    _check_asset(reader, asset if isinstance(asset, str) else "")
+
+
+def _check_asset(reader: SubjectReader, asset: str) -> None:
+    wrong = asset_fault(asset) if asset else None
+    if wrong is not None:
+        reader.value("asset", wrong=wrong)
 
 
 def margin_asset(symbol: str) -> str:
@@ -248,6 +300,7 @@ def margin_asset(symbol: str) -> str:
 
 def _pool(reader: SubjectReader, default: str) -> Draft:
     asset = reader.text_of("asset", USDT)
+    _check_asset(reader, asset)
     return Draft(
         Scope.POOL,
         reader.text_of("id", asset),

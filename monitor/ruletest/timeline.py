@@ -7,8 +7,9 @@ from monitor.core.events import Now
 from monitor.core.judging import Watch, look, reading
 from monitor.core.language.truth import Truth
 from monitor.core.message import show
-from monitor.ruletest.expects import duration, possible
+from monitor.ruletest.expects import duration
 from monitor.ruletest.model import Case, Expected
+from monitor.ruletest.possible import possible
 from monitor.ruletest.stage import EPOCH, Stage
 from monitor.ruletest.verdict import Heard, Pair, Verdict, fits
 

@@ -58,7 +58,8 @@ class SeriesReader(TableReader):
             self.key(*keys, what=what, hint="write it in the table of what it is about")
             return
         known = [each for names in FIGURES.values() for each in names]
-        self.key(*keys, what=f"no metric is called `{name}`", hint=meant(name, known))
+        hint = meant(name, known) or "docs/reference/metrics.md lists them all"
+        self.key(*keys, what=f"no metric is called `{name}`", hint=hint)
 
     def _owner(
         self, keys: tuple[str, ...], owner: str | None, name: str, scope: Scope
@@ -71,8 +72,14 @@ class SeriesReader(TableReader):
             if named:
                 return named[0]
             ids = [draft.id for draft in drafts if draft.id]
-            hint = meant(owner, ids) or (f"there are {listed(ids)}" if ids else "")
-            self.key(*keys, what=f"no {word} of this test is called {shown(owner)}", hint=hint)
+            others = [each for each in self._cast.drafts if each.id == owner]
+            if others:
+                what = f"`{name}` is of a {word}, and {owner} is a {WORDS[others[0].scope]}"
+                hint = f"write {listed(shown(f'{each}.{name}') for each in ids)}" if ids else ""
+            else:
+                what = f"no {word} of this test is called {shown(owner)}"
+                hint = meant(owner, ids) or (f"there is {listed(ids)}" if ids else "")
+            self.key(*keys, what=what, hint=hint or f"add a [[test.{word}]]")
             return None
         if len(drafts) > 1:
             declared = [draft for draft in drafts if draft.declared]
