@@ -8,12 +8,12 @@ test that waits for it says nothing about the rule.
 from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.core.language.units import Scope
-from monitor.core.rules import HAPPENINGS, SEVERITIES, Rule, Severity
+from monitor.core.rules import HAPPENINGS, SEVERITIES, Severity
 from monitor.rulefile.table import TableReader
 from monitor.ruletest.hints import for_key, for_word, misspelt
-from monitor.ruletest.judgeable import missing
+from monitor.ruletest.impossible import why_never
 from monitor.ruletest.model import Case, Expected
-from monitor.ruletest.possible import Possible, applies, ends, possible, severities_of
+from monitor.ruletest.possible import Possible, ends, possible
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Page
 from monitor.toml_positions.values import Wrong, listed, meant, shown
@@ -162,7 +162,8 @@ class ExpectReader(TableReader):
             could = possible(case, expected.kind, expected.severity, expected.at)
             left = [each for each in could if _fits(each, expected)]
             if not left:
-                self._never(expected, case, could)
+                key, wrong = why_never(expected, case, could)
+                self.value(key, wrong=wrong)
             else:
                 self._ambiguous(expected, case, left)
 
@@ -188,57 +189,6 @@ class ExpectReader(TableReader):
                 self.value(key, wrong=Wrong(what, meant(value, known) or there_are))
                 return False
         return True
-
-    def _never(self, expected: Expected, case: Case, could: Sequence[Possible]) -> None:
-        """Say why such a notice can never come."""
-        kind, word = expected.kind, expected.severity.word
-        rules = [rule for rule in case.rules if expected.rule in {None, rule.name}]
-        if kind == "happened":
-            self._never_happens(expected, rules)
-            return
-        with_levels = [rule for rule in rules if rule.levels]
-        if not with_levels:
-            wrong = Wrong("it is about happenings, which have no levels", 'write "happened"')
-            self.value("kind", wrong=wrong)
-        elif not any(expected.severity in severities_of(rule, "fired") for rule in with_levels):
-            levels = {level.severity.word: None for rule in with_levels for level in rule.levels}
-            who = f'rule "{expected.rule}" has no' if expected.rule else "no rule here has a"
-            wrong = Wrong(f"{who} level `{word}`", f"there is {listed(levels)}")
-            self.value("severity", wrong=wrong)
-        elif not any(expected.severity in severities_of(rule, kind) for rule in with_levels):
-            what, hint = _IMPOSSIBLE[kind]
-            self.value("kind", wrong=Wrong(what.format(word), hint))
-        elif unknown := _unknown(case, with_levels, expected):
-            wrong = Wrong("it can never be true here", f"nothing gives {listed(unknown)}")
-            self.value("kind", wrong=wrong)
-        else:
-            key = next((key for key in ("id", "account") if key in self.table), "kind")
-            names = listed({each.id: None for each in could}) if could else ""
-            hint = f"it is about {names}" if names else "see its `symbols` and `accounts`"
-            wrong = Wrong("the rule does not apply to it in this test", hint)
-            self.value(key, wrong=wrong)
-
-    def _never_happens(self, expected: Expected, rules: Sequence[Rule]) -> None:
-        about = [rule for rule in rules if rule.on]
-        kinds = dict.fromkeys(kind for rule in about for kind in rule.on)
-        if not about:
-            who = f'rule "{expected.rule}" is' if expected.rule else "all rules here are"
-            what = f"{who} about conditions, of which nothing `happened`"
-            wrong = Wrong(what, 'write "fired"')
-            self.value("kind", wrong=wrong)
-        elif not any(rule.severity is expected.severity for rule in about):
-            have = listed({rule.severity.word: None for rule in about})
-            what = f"what happens here is {have}, never {expected.severity.word}"
-            wrong = Wrong(what, f"write {have}")
-            self.value("severity", wrong=wrong)
-        elif expected.happening not in {None, *kinds}:
-            wrong = Wrong(f"no rule here is on {expected.happening}", f"there is {listed(kinds)}")
-            self.value("happening", wrong=wrong)
-        else:
-            wrong = Wrong(
-                "nothing has happened by then that it is about", "add a [[test.happening]]"
-            )
-            self.value("kind", wrong=wrong)
 
     def _ambiguous(self, expected: Expected, case: Case, left: Sequence[Possible]) -> None:
         """Ask for what tells several possible notices apart."""
@@ -270,20 +220,6 @@ class ExpectReader(TableReader):
 
 
 _NOUNS = {"id": "target"}
-_IMPOSSIBLE = {
-    "escalated": (
-        "nothing escalates to `{}`: it is the lowest level",
-        'write "fired", or another severity',
-    ),
-    "eased": (
-        "nothing eases to `{}`: it is the highest level",
-        'write "resolved", or the severity that is left',
-    ),
-    "reminder": (
-        'nothing of `{}` is reminded of: repeat = "never"',
-        "give its rule a `repeat`, or leave this out",
-    ),
-}
 
 
 def _fits(each: Possible, expected: Expected) -> bool:
@@ -293,17 +229,6 @@ def _fits(each: Possible, expected: Expected) -> bool:
         and expected.account in {None, each.account}
         and expected.happening in {None, each.happening}
     )
-
-
-def _unknown(case: Case, rules: Sequence[Rule], expected: Expected) -> list[str]:
-    """List what is not given of what the expected rules would have to know."""
-    found: dict[str, None] = {}
-    for rule in rules:
-        for subject in case.of(rule.scope):
-            meant_id = expected.id in {None, subject.id}
-            if applies(rule, subject) and meant_id:
-                found.update(dict.fromkeys(missing(case, rule, subject)))
-    return list(found)
 
 
 def duration(value: int) -> str:

@@ -11,11 +11,12 @@ from monitor.core.happenings import Happening
 from monitor.core.language.units import Scope
 from monitor.core.notices import Target
 from monitor.core.rules import HAPPENINGS
+from monitor.core.slips import slip
 from monitor.rulefile.table import TableReader
 from monitor.ruletest.details import DETAILS, contradiction, detail
 from monitor.ruletest.hints import for_key, misspelt
 from monitor.ruletest.model import Told
-from monitor.ruletest.names import asset_fault, slip, symbol_fault
+from monitor.ruletest.names import asset_fault, symbol_fault
 from monitor.ruletest.subjects import SIDES, USDT, Cast, Draft, no_name, wrong_leg
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Page

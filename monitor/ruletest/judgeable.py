@@ -20,6 +20,13 @@ _TEXTS = ("account", "symbol", "margin_type", "asset", "side")
 _ALWAYS = frozenset({"position_count"})
 
 
+def applies(rule: Rule, subject: Subject) -> bool:
+    """Tell whether a rule's globs take a subject."""
+    if not rule.accounts.match(subject.account):
+        return False
+    return not subject.symbol or rule.symbols.match(subject.symbol)
+
+
 def could_be_true(case: Case, rule: Rule, severity: Severity, subject: Subject) -> bool:
     """Tell whether a level of a rule, or a higher one, could ever be true of a subject."""
     parts = Parts([each for each in case.subjects if each.account == subject.account])

@@ -9,52 +9,10 @@ import re
 from collections.abc import Iterable
 
 from monitor.core.language.globs import is_glob
+from monitor.core.slips import asset_meant, slip, symbol_meant
 from monitor.toml_positions.values import Wrong, shown
 
-QUOTES = ("USDT", "USDC", "USD1", "FDUSD", "BUSD", "USDE", "BTC", "ETH", "BNB")
-"""What symbols of USDⓈ-M end in."""
-ASSETS = frozenset({*QUOTES, "USD", "BFUSD", "BNFCR", "LDUSDT", "SOL", "XRP", "ETC"})
-"""Margin assets that are no slips of each other."""
-
-_DELIVERY = re.compile(r"_(?:PERP|[0-9]{6})$")
 _ACCOUNT = re.compile(r"[A-Za-z0-9._-]+")
-_SHORTEST = 4
-"""Shorter names resemble too many others."""
-
-
-def slip(name: str, known: Iterable[str]) -> str:
-    """Find the known name that a name is one slip away from; "" where there is none.
-
-    A slip is one letter too many, too few, another or in its neighbour's place, or the wrong case.
-    Digits are no slips: `swing1` and `swing2` are two.
-    """
-    known = list(dict.fromkeys(known))
-    if name in known:
-        return ""
-    for each in known:
-        if name.casefold() == each.casefold():
-            return each
-    if len(name) < _SHORTEST:
-        return ""
-    return next((each for each in known if len(each) >= _SHORTEST and _slipped(name, each)), "")
-
-
-def _slipped(name: str, other: str) -> bool:
-    """Tell whether one edit of letters makes one of the other."""
-    if abs(len(name) - len(other)) > 1:
-        return False
-    at = next(
-        (at for at, pair in enumerate(zip(name, other, strict=False)) if len({*pair}) > 1), None
-    )
-    if at is None:  # one is the beginning of the other
-        return not (name + other)[-1].isdigit() and len(name) != len(other)
-    rest, others = name[at:], other[at:]
-    if len(name) == len(other):
-        if rest[2:] == others[2:] and rest[:2] == others[1::-1]:
-            return True
-        return rest[1:] == others[1:] and not (rest[0] + others[0]).isdigit()
-    longer, shorter = (rest, others) if len(rest) > len(others) else (others, rest)
-    return longer[1:] == shorter and not longer[0].isdigit()
 
 
 def symbol_fault(symbol: str) -> Wrong | None:
@@ -62,18 +20,10 @@ def symbol_fault(symbol: str) -> Wrong | None:
     wrong = _code_fault(symbol, "symbol", "BTCUSDT")
     if wrong is not None:
         return wrong
-    pair = _DELIVERY.sub("", symbol)
-    if pair.endswith(QUOTES) or (pair != symbol and pair.endswith("USD")):
+    better = symbol_meant(symbol)
+    if not better:
         return None
-    for length in (5, 4, 3):
-        end = pair[-length:]
-        quote = next(
-            (each for each in QUOTES[:2] if len(pair) > length and _slipped(end, each)), ""
-        )
-        if quote:
-            better = pair[:-length] + quote + symbol[len(pair) :]
-            return Wrong(f"no symbol ends in {end}", f'did you mean "{better}"?')
-    return None
+    return Wrong(f"{shown(symbol)} ends in no quote asset", f'did you mean "{better}"?')
 
 
 def asset_fault(asset: str, of_test: Iterable[str] = ()) -> Wrong | None:
@@ -84,12 +34,10 @@ def asset_fault(asset: str, of_test: Iterable[str] = ()) -> Wrong | None:
         of_test: The assets that the test speaks of elsewhere.
     """
     wrong = _code_fault(asset, "asset", "USDT")
-    if wrong is not None or asset in ASSETS:
-        return wrong
-    better = slip(asset, [*of_test, *sorted(ASSETS)])
-    return (
-        Wrong(f"no asset is called {shown(asset)}", f'did you mean "{better}"?') if better else None
-    )
+    better = "" if wrong is not None else asset_meant(asset, of_test)
+    if better:
+        return Wrong(f"no asset is called {shown(asset)}", f'did you mean "{better}"?')
+    return wrong
 
 
 def account_fault(name: str, others: Iterable[str]) -> Wrong | None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from monitor.core.language.units import Scope
 from monitor.core.rules import Rule, Severity
-from monitor.ruletest.judgeable import could_be_true
+from monitor.ruletest.judgeable import applies, could_be_true
 from monitor.ruletest.model import Case, Subject
 
 
@@ -29,13 +29,6 @@ def possible(case: Case, kind: str, severity: Severity, at: int) -> list[Possibl
                 if applies(rule, subject) and could_be_true(case, rule, severity, subject):
                     found[Possible(rule.name, subject.id, subject.account)] = None
     return list(found)
-
-
-def applies(rule: Rule, subject: Subject) -> bool:
-    """Tell whether a rule's globs take a subject."""
-    if not rule.accounts.match(subject.account):
-        return False
-    return not subject.symbol or rule.symbols.match(subject.symbol)
 
 
 def severities_of(rule: Rule, kind: str) -> list[Severity]:

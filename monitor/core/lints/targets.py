@@ -9,6 +9,7 @@ from monitor.core.language.tree import Comparison, Constant, Leaf, Matching, Rea
 from monitor.core.language.units import Unit
 from monitor.core.lints.finding import Finding, Surroundings, Trail, among
 from monitor.core.rules import Globs, Level, Rule
+from monitor.core.slips import asset_meant, symbol_meant
 
 _FOREIGN: Final = re.compile(r"[a-z /:]")
 """What stands in no symbol and no asset of any venue."""
@@ -94,7 +95,10 @@ def _covers(one: str, other: str) -> bool:
 def _misspelt(word: str, pattern: str) -> tuple[str, str]:
     """Say what is wrong with a text that no symbol or asset can be; "" where nothing is."""
     if not _FOREIGN.search(_SET.sub("", pattern)):
-        return "", ""
+        meant = (symbol_meant if word == "symbol" else asset_meant)(pattern)
+        if not meant:
+            return "", ""
+        return f'"{pattern}" looks like a slip: no {word} is like that', f'did you mean "{meant}"?'
     better = re.sub(r"[ /:]", "", pattern).upper()
     return (
         f'no {word} is "{pattern}": they are written in capitals, in one piece',
