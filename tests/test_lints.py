@@ -159,9 +159,7 @@ def test_comments_in_the_configuration_count() -> None:
 
 def test_what_is_of_no_account_needs_no_account() -> None:
     Path("config.toml").write_text(CONFIG.replace('"critical"', '"critical"\naccounts = ["no*"]'))
-    Path("r.toml").write_text(
-        '[[rule]]\nname = "banned"\non = ["banned"]\nseverity = "critical"\n'
-    )
+    Path("r.toml").write_text('[[rule]]\nname = "banned"\non = ["banned"]\nseverity = "critical"\n')
     assert run().stderr == (
         'config.toml:22:13: warning: channel "pager", accounts: "no*" matches no account '
         "[applies-to-nothing]\n"

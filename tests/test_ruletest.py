@@ -418,6 +418,61 @@ def test_a_message_is_compared_line_by_line(message: str, passes: bool) -> None:
     assert verdict_of(f'{test}message = "{message}"\n', MESSAGE).passed is passes
 
 
+@pytest.mark.parametrize(
+    ("series", "line"),
+    [
+        pytest.param('roi = ["-10%", "-60%"]', "ROI -60.0 %: info (roi < -50%)", id="fresh"),
+        pytest.param(
+            'roi = ["-60%", "agedx1"]\nmark_price = ["unknown", "100"]\nleverage = ["5x"]',
+            "ROI -60.0 %: info (roi < -50%)",
+            id="given and fresh when it fired",
+        ),
+    ],
+)
+def test_a_message_on_fresh_figures_says_nothing_of_their_age(series: str, line: str) -> None:
+    at = "5s" if series.startswith('roi = ["-10%"') else "0s"
+    test = f'every = "5s"\n{LONG}[test.series]\n{series}\n' + expecting((at, "fired", "info"))
+    heard = verdict_of(test, BELOW.format("roi < -50%")).pairs[0].heard
+    assert heard is not None
+    assert heard.text[1] == line
+    assert not any("as of" in each for each in heard.text)
+
+
+@pytest.mark.parametrize(
+    ("condition", "series", "at", "said"),
+    [
+        pytest.param(
+            "roi < -50% and mark_price < 100",
+            'roi = ["-60%", "agedx5"]\nmark_price = ["110x1", "90"]',
+            "10s",
+            "position as of 10 s ago: the data is not fresh",
+            id="a position",
+        ),
+        pytest.param(
+            "liquidation_distance < 10%",
+            'liquidation_price = ["90", "agedx5"]\nmark_price = ["200x2", "95"]',
+            "15s",
+            "position as of 15 s ago: the data is not fresh",
+            id="what is computed from an aged figure",
+        ),
+        pytest.param(
+            "margin_ratio > 10%",
+            'margin_balance = ["500x1", "aged"]\nmaintenance_margin = ["5x1", "450"]',
+            "10s",
+            "balances as of 5.0 s ago: the data is not fresh",
+            id="a pool",
+        ),
+    ],
+)
+def test_a_message_on_aged_figures_says_how_old_they_are(
+    condition: str, series: str, at: str, said: str
+) -> None:
+    test = f'every = "5s"\n{LONG}[test.series]\n{series}\n' + expecting((at, "fired", "info"))
+    heard = verdict_of(test, BELOW.format(condition)).pairs[0].heard
+    assert heard is not None
+    assert (heard.at, heard.text[-1]) == (int(at[:-1]) * 1000, said)
+
+
 def test_another_message_is_shown_beside_what_was_expected() -> None:
     test = LONG + 'roi = "-60%"\n' + expecting(("0s", "fired", "info"))
     text = described(test + 'message = "BTCUSDT long lost -61%"\n', MESSAGE)

@@ -4,7 +4,7 @@ A `View` is one target at one instant. None is unknown, ABSENT has no meaning fo
 infinite is a Decimal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from monitor.core.events import Now
@@ -52,6 +52,11 @@ class View:
         self._stated = account.stated(holding, self.asset) if account.staged else None
         self.doubts = (self._stated or NOTHING).doubts
         """Figures that count as aged whatever they rest on, as bits of `Rest`."""
+
+    @property
+    def seen(self) -> Mapping[str, int]:
+        """When figures that count as aged by themselves were last fresh, in ticks."""
+        return (self._stated or NOTHING).seen
 
     def figure(self, name: str, compute: "Callable[[View], Figure]") -> Figure:
         """Compute a metric, once for all the rules that read it."""

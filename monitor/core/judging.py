@@ -17,7 +17,7 @@ from monitor.core.language.compile import Condition
 from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
 from monitor.core.language.units import Scope, Unit
 from monitor.core.lookback import metric_named, next_change
-from monitor.core.metrics import AGE_BASES, Figure, Metric, View, metrics_of
+from monitor.core.metrics import AGE_BASES, METRICS, Figure, Metric, View, metrics_of
 from monitor.core.notices import Grade, Reading, Target
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
@@ -232,7 +232,8 @@ def reading(sight: Sight, metric: Metric) -> Reading:
         return Reading(Grade.ABSENT)
     value: Decimal | str | int | None = figure  # type: ignore[assignment]  # as in `trusted`
     rests = sight.rests(metric)
-    age = age_of(sight, rests)
+    seen = sight.view.seen.get(metric.name)
+    age = age_of(sight, rests) if seen is None else sight.view.now.ticks - seen
     if value is None or rests & sight.unknown:
         return Reading(Grade.UNKNOWN, value, age)
     if metric.name == "liquidation_price" and value in _NO_PRICE:
@@ -245,6 +246,9 @@ def reading(sight: Sight, metric: Metric) -> Reading:
 def age_of(sight: Sight, rests: int) -> int | None:
     """Tell the age of the oldest of some inputs, in milliseconds; None where there is no age."""
     oldest = sight.stamps.oldest(rests)
+    for name, at in sight.view.seen.items():
+        if METRICS[name].rests & rests:
+            oldest = min(oldest, at)
     return None if oldest in {ALWAYS, NEVER} else max(0, sight.view.now.ticks - oldest)
 
 

@@ -141,7 +141,8 @@ class StagedAccount(Account):
             figures = {name: each for part in parts for name, each in part.figures.items()}
             figures.pop("liquidation_price", None)
             doubts = {name: bits for part in parts for name, bits in part.doubts.items()}
-            merged = self._merged[key] = Stated(figures, doubts)
+            seen = {name: at for part in parts for name, at in part.seen.items()}
+            merged = self._merged[key] = Stated(figures, doubts, seen)
         return merged
 
     def _of(self, what: What) -> Stated:

@@ -19,6 +19,8 @@ class Stated(NamedTuple):
     """By metric; None is unknown, ABSENT has no meaning."""
     doubts: Mapping[str, int]
     """Metrics that count as aged: bits of `Rest`, a mark's among them where it is why."""
+    seen: Mapping[str, int] = MappingProxyType({})
+    """When each of these was last fresh, in ticks."""
 
 
 NOTHING = Stated(MappingProxyType({}), MappingProxyType({}))

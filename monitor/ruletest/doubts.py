@@ -4,11 +4,14 @@ A figure that is given is as good as it was given; any other is as good as the w
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
 
 from monitor.core.freshness import Rest
 from monitor.core.language.units import Scope
 from monitor.core.metrics import METRICS
-from monitor.ruletest.model import Subject
+from monitor.ruletest.model import Subject, Track
 
 _BALANCE = ("isolated:isolated_margin", "cross:pool:margin_balance")
 _NEED = ("isolated:maintenance", "cross:pool:maintenance_margin")
@@ -87,6 +90,15 @@ class Parts:
                 return [each for each in found if each.margin_type == way]
 
 
+class Doubt(NamedTuple):
+    """Why a figure is aged."""
+
+    bits: int
+    """Of `Rest`: whether its mark is, or its data."""
+    seen: int
+    """The step at which the oldest of its parts was last fresh."""
+
+
 class Doubts:
     """Finds them, in one account at one step."""
 
@@ -99,20 +111,29 @@ class Doubts:
             for name in each.tracks
         )
 
-    def of(self, subject: Subject) -> dict[str, int]:
-        """List what is aged of a position or pool, as bits of `Rest`."""
+    def of(self, subject: Subject) -> dict[str, Doubt]:
+        """List what is aged of a position or pool."""
         if not self._any:
             return {}
         names = (name for name, metric in METRICS.items() if metric.scope is subject.scope)
-        return {name: bits for name in names if (bits := self._bits(subject, name))}
+        found = ((name, self._doubt(subject, name)) for name in names)
+        return {name: doubt for name, doubt in found if doubt is not None}
 
-    def _bits(self, subject: Subject, name: str) -> int:
+    def _doubt(self, subject: Subject, name: str) -> Doubt | None:
         giver = self._parts.giver(subject, name)
         if giver is not None:
-            cell = giver.at(name, self._step)
-            aged = cell is not None and cell.aged
-            return int(Rest.OWN_MARK if name == "mark_price" else Rest.DATA) if aged else 0
-        bits = 0
-        for other, other_name in self._parts.of(subject, name):
-            bits |= self._bits(other, other_name)
-        return bits
+            seen = _last_fresh(giver.tracks[name], self._step)
+            bits = Rest.OWN_MARK if name == "mark_price" else Rest.DATA
+            return None if seen == self._step else Doubt(int(bits), seen)
+        parts = (self._doubt(other, part) for other, part in self._parts.of(subject, name))
+        aged = [each for each in parts if each is not None]
+        if not aged:
+            return None
+        return Doubt(reduce(or_, (each.bits for each in aged)), min(each.seen for each in aged))
+
+
+def _last_fresh(track: Track, step: int) -> int:
+    """Find the last step at which a figure was not aged; the first value never is."""
+    if not track[min(step, len(track) - 1)].aged:
+        return step
+    return max(at for at, cell in enumerate(track[: step + 1]) if not cell.aged)

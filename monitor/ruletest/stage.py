@@ -30,7 +30,7 @@ from monitor.core.liquidation import INFINITE, ZERO
 from monitor.core.notices import Notice
 from monitor.core.staging import Staged, What
 from monitor.core.stated import Stated
-from monitor.ruletest.doubts import Doubts
+from monitor.ruletest.doubts import Doubt, Doubts
 from monitor.ruletest.model import Case, Subject
 
 EPOCH = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -223,16 +223,24 @@ class Stage:
             match subject.scope:
                 case Scope.POSITION:
                     key = subject.symbol, subject.position_side
-                    stated[key] = Stated(_completed(subject, figures), doubts.of(subject))
+                    stated[key] = self._graded(_completed(subject, figures), doubts.of(subject))
                 case Scope.POOL:
                     figures = _with_cross_wallet(subject, figures, subjects, step)
                     aged = doubts.of(subject)
                     if figures or aged or subject.declared:
-                        stated[subject.asset] = Stated(figures, aged)
+                        stated[subject.asset] = self._graded(figures, aged)
                 case _:
                     ages = {"stale_for": 0, "data_age": 0}
                     stated[""] = Stated(ages | figures, {})
         return stated
+
+    def _graded(self, figures: Mapping[str, Figure], doubts: Mapping[str, Doubt]) -> Stated:
+        """Say of what is aged why, and since when."""
+        return Stated(
+            figures,
+            {name: doubt.bits for name, doubt in doubts.items()},
+            {name: doubt.seen * self.case.every for name, doubt in doubts.items()},
+        )
 
 
 def _now(at: int) -> Now:
