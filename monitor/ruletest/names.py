@@ -1,8 +1,8 @@
 """Symbols, assets and accounts that a test names and that nobody has: slips of the pen.
 
 Which symbols exist is open (docs/semantics.md §4), so only what looks like a slip is refused: what
-can be written on no exchange, and what is one letter away from what is known. A test that names a position
-by a slip would otherwise be about nothing, and pass.
+can be written on no exchange, and what is one letter away from what is known. A test that names a
+position by a slip would otherwise be about nothing, and pass.
 """
 
 import re

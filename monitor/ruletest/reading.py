@@ -246,11 +246,24 @@ class CaseReader(TableReader):
         """Refuse rules that were asked for and that nothing here could ever concern."""
         for number, name in self._names:
             rule = next((rule for rule in case.rules if rule.name == name), None)
-            if rule is None or not rule.levels or case.of(rule.scope):
+            if rule is None or (rule.levels and case.of(rule.scope)):
+                continue
+            if rule.on:
+                self._check_on(rule, number)
                 continue
             word = "position" if rule.scope is Scope.POSITION else "pool"
             wrong = Wrong(f"it is about {word}s, and this test has none", f"add a [[test.{word}]]")
             self.value("rules", number, wrong=wrong)
+
+    def _check_on(self, rule: Rule, number: int) -> None:
+        """Refuse a rule about happenings where nothing at all happens."""
+        by_quantity = {"position_opened", "position_closed"}
+        if "happening" in self.table or not by_quantity.isdisjoint(rule.on):
+            return
+        wrong = Wrong(
+            f"it is on {listed(rule.on)}, and nothing happens", "add a [[test.happening]]"
+        )
+        self.value("rules", number, wrong=wrong)
 
     # What it is about ------------------------------------------------------------------------
 

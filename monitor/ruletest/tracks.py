@@ -6,7 +6,7 @@ from decimal import Decimal
 from monitor.core.language.units import Scope
 from monitor.rulefile.table import TableReader
 from monitor.ruletest.model import Track
-from monitor.ruletest.series import Cell, cells_of, example
+from monitor.ruletest.series import LONGEST, Cell, cells_of, example
 from monitor.ruletest.subjects import FIGURES, IDENTITY, USDT, WORDS, Cast, Draft
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Fault, Page
@@ -42,8 +42,9 @@ class SeriesReader(TableReader):
         if draft is None or not cells:
             return
         if name in draft.tracks:
-            where = f"[[test.{WORDS[draft.scope]}]]"
-            what = f"`{name}` of {draft.id} stands in its {where} too"
+            in_table = draft.reader is not None and name in draft.reader.table
+            where = f"in its [[test.{WORDS[draft.scope]}]] too" if in_table else "here twice"
+            what = f"`{name}` of {draft.id} stands {where}"
             self.key(*keys, what=what, hint="keep one of them")
             return
         draft.tracks[name] = cells
@@ -67,7 +68,7 @@ class SeriesReader(TableReader):
         """Find what a series is about."""
         word = WORDS[scope]
         drafts = [draft for draft in self._cast.drafts if draft.scope is scope]
-        if owner is not None:
+        if owner is not None and not (owner == USDT and scope is Scope.POOL and not drafts):
             named = [draft for draft in drafts if draft.id == owner]
             if named:
                 return named[0]
@@ -114,6 +115,10 @@ class SeriesReader(TableReader):
                 cells.append(Cell(Decimal(1)))  # so that what follows may be aged
             else:
                 cells.extend(found)
+        if len(cells) > LONGEST:
+            wrong = Wrong(f"a series of more than {LONGEST:,} values", "write fewer")
+            self.value(*keys, wrong=wrong)
+            good = False
         return tuple(cells) if good else ()
 
 
@@ -144,7 +149,7 @@ def _wrong_quantity(draft: Draft, cells: Track) -> Wrong | None:
         problem = "a position whose quantity comes and goes is none"
         return Wrong(problem, "leave it out, and it is unknown throughout")
     if not any(figures):
-        return Wrong("a position of 0 is none", "give it a quantity")
+        return Wrong("a position of 0 is none", "give it a quantity other than 0")
     if draft.side and any(isinstance(figure, Decimal) and figure < 0 for figure in figures):
         return Wrong("with a `side`, a quantity has no sign", "leave out its sign, or the side")
     return None
