@@ -163,7 +163,7 @@ def _note_taken(sheets: Sequence[_Sheet]) -> None:
             first = taken.setdefault(reader.name, place)
             if first != place:
                 what = f"there is another rule of this name at {first}"
-                sheet.faults.append(reader.at_header(what, "names are unique over all files"))
+                sheet.faults.append(reader.at_header(what, _OTHER_NAME))
 
 
 def _read_file(path: Path, known: Known) -> _Sheet:
@@ -199,7 +199,9 @@ def _read_page(page: Page, known: Known) -> _Sheet:
     return sheet
 
 
+_OTHER_NAME = "give this one another; names are unique over all files"
 _BRACKETS = "write it in double brackets"
+_OWN_FILE = "put them into a file beside this one, named *.test.toml"
 _BEGIN = "begin each rule with [[rule]]"
 
 
@@ -215,7 +217,7 @@ def _stray(page: Page, data: dict[str, object]) -> Iterable[Fault]:
             hint = "write [[rule]] above it" if nearest(key, KEYS) else "leave it out"
             yield page.at_key((key,), f"`{key}` stands outside of any rule", hint)
         elif key == "test":
-            yield page.at_table((key,), "tests stand in a file of their own", "named *.test.toml")
+            yield page.at_table((key,), "tests stand in a file of their own", _OWN_FILE)
         else:
             hint = meant(key, ["rule"]).replace("`rule`", "[[rule]]") or _BEGIN
             yield page.at_table((key,), f"there is no table called `{key}` in a rule file", hint)

@@ -67,8 +67,10 @@ def pattern_fault(pattern: str, noun: str) -> Wrong | None:
     if wrong is not None:
         return wrong
     found = _FOREIGN.search(pattern)
+    if found is None and not pattern.isprintable():
+        return Wrong(f"{shown(pattern)} holds a character that nobody can see", "write it anew")
     if found is None:
-        return None
+        return _odd_name(pattern) if noun == "account" else None
     several = [part for part in _SEPARATORS.split(pattern) if part]
     if len(several) > 1 and not any(_FOREIGN.search(part) for part in several):
         hint = f"write each by itself: [{', '.join(shown(part) for part in several)}]"
@@ -79,6 +81,14 @@ def pattern_fault(pattern: str, noun: str) -> Wrong | None:
     if found[0] in "{(":
         hint = "write each as an element of its own"
     return Wrong(f"no {noun} has {mark} in it", hint)
+
+
+def _odd_name(pattern: str) -> Wrong | None:
+    """Tell of a glob over accounts that can be fitted by no name that an account may have."""
+    if pattern.isascii() or "[" in pattern:
+        return None
+    hint = "names of accounts are made of a to z, digits, dashes, dots and underscores"
+    return Wrong(f"{shown(pattern)} matches no account", hint)
 
 
 def channel_fault(name: str, before: list[str], known: frozenset[str] | None) -> Wrong | None:

@@ -232,7 +232,9 @@ class RuleReader(TableReader):
         for word, delay in value.items():
             if word not in SEVERITIES:
                 what = f"`{key}` has no level called `{word}`"
-                hint = meant(word, SEVERITIES) or f"there are {listed(self._severities)}"
+                hint = (
+                    meant(word, SEVERITIES) or f"there is {listed(self._severities or SEVERITIES)}"
+                )
                 self.key(key, word, what=what, hint=hint)
             elif word not in self._severities:
                 if word in self._misspelt:

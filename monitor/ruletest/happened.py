@@ -196,9 +196,10 @@ class HappeningReader(TableReader):
         if scope is not Scope.ACCOUNT and len(fits) == 1:
             return _Which(fits[0], fits[0].account)
         if len(accounts) > 1 and "account" not in stated:
-            self.header("`account` is missing", f"the accounts are {listed(accounts)}")
+            self.header("`account` is missing", f"add account = {listed(map(shown, accounts))}")
         elif len(fits) > 1 and "symbol" not in stated and "asset" not in stated:
-            self.header("`id` is missing", f"there are {listed(draft.id for draft in fits)}")
+            ids = listed(shown(draft.id) for draft in fits)
+            self.header("`id` is missing", f"add id = {ids}")
         account = str(stated.get("account", next(iter(accounts))))
         return _Which(None, account, several=len(fits) > 1)
 

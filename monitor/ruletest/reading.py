@@ -140,7 +140,7 @@ def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -
         first = names.setdefault(reader.name, reader.line) if reader.name else reader.line
         if first != reader.line:
             what = f"there is another test of this name at line {first}"
-            reader.header(what, "so that reports can tell them apart")
+            reader.header(what, "give this one another, so that reports can tell them apart")
             case = None
         faults.extend(reader.faults)
         if case is not None:
@@ -150,7 +150,7 @@ def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -
 def _stray_hint(key: str) -> str:
     """Say where a table belongs that stands beside the tests."""
     if key == "rule":
-        return "rules stand in a file of their own"
+        return "rules stand in a file of their own, without .test in its name"
     if key in KEYS:
         return f"write [test.{key}]" if key == "series" else f"write [[test.{key}]]"
     return meant(key, ["test"]).replace("`test`", "[[test]]") or "begin each test with [[test]]"
@@ -193,7 +193,8 @@ class CaseReader(TableReader):
         return replace(case, expected=expected)
 
     def _check_name(self) -> None:
-        name, hint = self.table.get("name", ""), "say in a few words what it shows"
+        name = self.table.get("name", "")
+        hint = 'write name = "…", in a few words what it shows'
         if not isinstance(name, str):
             self.value("name", wrong=Wrong(f"{shown(name)} is not a text", hint))
         elif not name.strip() and "name" in self.table:
@@ -333,7 +334,10 @@ class CaseReader(TableReader):
             return every, max(every * (longest - 1), last)
         until = self.duration("until", 0)
         if until < last:
-            wrong = Wrong(f"something happens later, at {duration(last)}", "let it end after that")
+            wrong = Wrong(
+                f"something happens later, at {duration(last)}",
+                f'write until = "{duration(last)}", or later',
+            )
             self.value("until", wrong=wrong)
         return every, until
 

@@ -192,7 +192,9 @@ def read_cast(readers: Mapping[Scope, list[SubjectReader]], faults: list[Fault])
             if "account" in reader.table:
                 reader.value("account", wrong=wrong)
             else:
-                reader.header("`account` is missing", f"the accounts are {listed(accounts)}")
+                reader.header(
+                    "`account` is missing", f"add account = {listed(map(shown, accounts))}"
+                )
     _check_ids(drafts)
     _check_keys(drafts)
     if not accounts:
@@ -333,7 +335,9 @@ def _check_keys(drafts: list[Draft]) -> None:
         if first is draft or draft.reader is None:
             continue
         if draft.scope is Scope.POOL:
-            draft.reader.header(f"{draft.account} has this pool already: {first.id}", "merge them")
+            draft.reader.header(
+                f"{draft.account} has this pool already: {first.id}", "keep one of them"
+            )
         elif draft.symbol:
             what = f"{draft.account} holds {draft.symbol} {draft.position_side} already: {first.id}"
             hint = 'of two legs, one has position_side = "LONG" and the other "SHORT"'

@@ -63,8 +63,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write "a, b or c"."""
-    *most, last = names
+    """Write "a, b or c"; nothing for nothing."""
+    *most, last = list(names) or [""]
     return f"{', '.join(most)} or {last}" if most else last
 
 

@@ -254,7 +254,9 @@ class _Checker:
         operand = self.values.check(node.operand)
         if operand.measure is not Unit.TEXT:
             problem = f"{self.values.quote(node.operand)} is {noun(operand.measure)}, not a text"
-            raise ConditionError(problem, operand.column, "`~` fits a text to a pattern")
+            quoted = self.values.quote(node.operand)
+            hint = hints.as_condition(quoted, operand.measure)
+            raise ConditionError(problem, operand.column, hint)
         self._pattern(operand, node)
         return Matching(operand.value, node.pattern, not wanted, operand.column)
 

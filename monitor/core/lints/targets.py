@@ -11,7 +11,7 @@ from monitor.core.lints.finding import Finding, Surroundings, Trail, among
 from monitor.core.rules import Globs, Level, Rule
 from monitor.core.slips import asset_meant, symbol_meant
 
-_FOREIGN: Final = re.compile(r"[a-z /:]")
+_FOREIGN: Final = re.compile(r"[a-z\s/:,;|(){}<>=#$]")
 """What stands in no symbol and no asset of any venue."""
 _SET: Final = re.compile(r"\[[^\]]*\]")
 _CODES: Final = frozenset({"symbol", "asset"})
@@ -99,7 +99,7 @@ def _misspelt(word: str, pattern: str) -> tuple[str, str]:
         if not meant:
             return "", ""
         return f'"{pattern}" looks like a slip: no {word} is like that', f'did you mean "{meant}"?'
-    better = re.sub(r"[ /:]", "", pattern).upper()
+    better = _FOREIGN.sub(lambda found: found[0].upper() if found[0].isalpha() else "", pattern)
     return (
         f'no {word} is "{pattern}": they are written in capitals, in one piece',
         f'did you mean "{better}"?',

@@ -334,7 +334,7 @@ WRONG = [
         "margin_ratio is not a literal, which a list is made of",
         "compare it with == instead",
     ),
-    ('roi ~ "BTC*"', 1, "roi is a ratio, not a text", "`~` fits a text to a pattern"),
+    ('roi ~ "BTC*"', 1, "roi is a ratio, not a text", "did you mean `roi < 5%`?"),
     (
         'symbol not ~ "BTC*"',
         8,
