@@ -2,7 +2,9 @@
 
     series ..... what a value may be            reading .... files and tests → cases, or faults
     subjects ... accounts, pools, positions     expects .... what a test expects
-    tracks ..... [test.series]                  happened ... [[test.happening]]
+    tracks ..... [test.series]                  happened ... [[test.happening]], details of it
+    possible ... what could be meant by it      impossible . why something can never come
+    names ...... slips in symbols and the like  hints ...... what a wrong key was meant to be
     stage ...... a case → what the engine is told, instant by instant
     verdict .... what was told against what was expected
     timeline ... the two side by side; why something is missing

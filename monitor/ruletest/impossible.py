@@ -60,7 +60,7 @@ def why_never(expected: Expected, case: Case, could: Sequence[Possible]) -> Neve
     named = "id" if expected.id else "account" if expected.account else "kind"
     if could:
         names = listed(dict.fromkeys(each.id or each.account for each in could))
-        wrong = Wrong("the rule does not apply to it in this test", f"it is about {names}")
+        wrong = Wrong("the rule does not apply to it in this test", f"it can be about {names}")
         return Never(named, wrong)
     subjects = [each for rule in rules for each in case.of(rule.scope) if _is_meant(each, expected)]
     if not any(
@@ -75,7 +75,9 @@ def why_never(expected: Expected, case: Case, could: Sequence[Possible]) -> Neve
         if applies(rule, each) and _is_meant(each, expected)
         for name in missing(case, rule, each)
     }
-    hint = f"nothing gives {listed(unknown)}" if unknown else _texts(rules, subjects)
+    hint = _texts(rules, subjects)
+    if unknown:
+        hint = f"nothing gives {listed(unknown)}: add it to [test.series]"
     return Never("kind", Wrong("it can never be true here", hint))
 
 

@@ -234,7 +234,7 @@ def _fitting(name: str, value: Decimal) -> Decimal | Wrong:
     if name in _WHOLE and value != value.to_integral_value():
         return Wrong(f"`{name}` is a whole number", "leave its fraction out")
     if name == "adl" and value > 4:
-        return Wrong("`adl` is 0 to 4", "4 is the first to be closed")
+        return Wrong("`adl` is 0 to 4", "write 0, 1, 2, 3 or 4")
     if name == "maintenance_rate" and value >= 1:
         return Wrong("`maintenance_rate` is below 100 %", 'write one like "0.4%"')
     return value
