@@ -47,7 +47,7 @@ VALUES = [
     "00:05:00",
     "'''x'''",
 ]
-CHARS = [*"[]{}\"'=.,#\\ \n\t*!%-+x05", "é", "漢", "\u200b", "\r", "“"]
+CHARS: list[str] = [*"[]{}\"'=.,#\\ \n\t*!%-+x05", "é", "漢", "\u200b", "\r", "“"]
 LONGEST = 86_400_000
 """Longer tests, of a slip in a duration, are read and not played."""
 
@@ -68,7 +68,7 @@ def slip(text: str, chance: random.Random) -> str:
         case 0:
             return text[:at] + text[at + 1 :]
         case 1:
-            return text[:at] + chance.choice(CHARS) + text[at:]
+            return f"{text[:at]}{chance.choice(CHARS)}{text[at:]}"
         case 2:
             key, equals, _ = lines[number].partition("=")
             lines[number] = f"{key}{equals} {chance.choice(VALUES)}" if equals else key

@@ -171,7 +171,7 @@ rules/b.toml:7:1: rule "s": there is no key called `zzz`
 cooldown, symbols, accounts, channels, repeat, message, runbook
 rules/c.toml:1:1: rule "r": there is another rule of this name at rules/b.toml:1
     [[rule]]
-    ^ names are unique over all files
+    ^ give this one another; names are unique over all files
 rules/d.toml:1:1: byte 0xff is not UTF-8
     \N{REPLACEMENT CHARACTER}
     ^ save the file as UTF-8

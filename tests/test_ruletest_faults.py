@@ -75,7 +75,8 @@ def test_faults_of_rules_and_tests_and_files_come_together(
     monkeypatch.chdir(tmp_path)
     fine = '[[test]]\nname = "t"\nexpect = []\n[[test.position]]\nsymbol = "X"\nside = "long"\n'
     Path("a.toml").write_text('[[rule]]\nname = "r"\ninfo = "roi < 5"\n')
-    Path("a.test.toml").write_text(fine.replace("expect = []", 'evry = "5s"\nexpect = []'))
+    evry = 'evry = "5s"\nrules = ["r", "s"]\nexpect = []'
+    Path("a.test.toml").write_text(fine.replace("expect = []", evry))
     Path("b.test.toml").write_text(fine)
     Path("c.toml").write_text('[[rule]]\nname = "r"\ninfo = "roi < 5%"\n')
     Path("c.test.toml").write_bytes(b"\xff")
@@ -90,11 +91,14 @@ a.toml:3:15: rule "r", info: roi is a ratio, 5 is a plain number
 a.test.toml:3:1: test "t": there is no key called `evry`
     evry = "5s"
     ^ did you mean `every`?
+a.test.toml:4:15: test "t", rules: no rule is called "s"
+    rules = ["r", "s"]
+                  ^ there is r
 b.test.toml: there is no b.toml beside it, whose rules it would test
 c.test.toml:1:1: byte 0xff is not UTF-8
     \N{REPLACEMENT CHARACTER}
     ^ save the file as UTF-8
-4 faults in 4 files"""
+5 faults in 4 files"""
     )
 
 

@@ -7,6 +7,7 @@ concerns several rules: names are unique over all files.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.core.rules import Rule
 from monitor.errors import RuleFileError
@@ -89,15 +90,22 @@ def parse_rules(
     return _together([_read_page(Page(name, text), known)]).rules
 
 
-def read_rules(path: Path) -> tuple[tuple[Rule, ...], list[Fault]]:
-    """Read one rule file for somebody who has faults of his own to tell.
+class RulesRead(NamedTuple):
+    """What was read of one rule file."""
 
-    Returns:
-        Its rules, those without a fault, and all its faults.
-    """
+    rules: tuple[Rule, ...]
+    """Those without a fault."""
+    faults: list[Fault]
+    names: frozenset[str]
+    """Of all rules, those with a fault too."""
+
+
+def read_rules(path: Path) -> RulesRead:
+    """Read one rule file for somebody who has faults of his own to tell."""
     sheet = _read_file(path, Known.of(repeat=3_600_000, accounts=None, venues=None, channels=None))
     _note_taken([sheet])
-    return tuple(sheet.rules), sheet.faults
+    names = frozenset(reader.name for reader in sheet.named)
+    return RulesRead(tuple(sheet.rules), sheet.faults, names)
 
 
 def find_rule_files(patterns: Iterable[str], folder: Path = Path()) -> tuple[Path, ...]:

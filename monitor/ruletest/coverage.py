@@ -50,7 +50,7 @@ def cover(
         for path in sorted(folder.glob("*.toml")):
             name = shown_path(path)
             if not path.name.endswith(".test.toml") and name not in rules:
-                rules[name] = read_rules(path)[0]
+                rules[name] = read_rules(path).rules
     fired: set[tuple[str, str, str]] = set()
     beside = {case.file: file.rule_file for file in files for case in file.cases}
     for verdict in verdicts:

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
@@ -76,8 +76,9 @@ def load_tests(paths: Sequence[Path]) -> list[TestFile]:
         beside = path.with_name(path.name.removesuffix(ENDING) + ".toml")
         rules: tuple[Rule, ...] = ()
         rule_faults: list[Fault] = []
+        names: frozenset[str] = frozenset()
         if beside.is_file():
-            rules, rule_faults = read_rules(beside)
+            rules, rule_faults, names = read_rules(beside)
         text = read_text(path)
         if isinstance(text, Fault):
             sheets += [rule_faults, [text]]
@@ -88,7 +89,8 @@ def load_tests(paths: Sequence[Path]) -> list[TestFile]:
         if not beside.is_file():
             what = f"there is no {shown_path(beside)} beside it, whose rules it would test"
             faults.append(whole_file(page.name, what))
-        _read_page(page, file, faults, sure=beside.is_file() and not rule_faults)
+        sure = beside.is_file() and not rule_faults
+        _read_page(page, file, faults, names, sure=sure)
         sheets += [rule_faults, faults]
         files.append(file)
     if any(sheets):
@@ -104,13 +106,15 @@ def parse_tests(text: str, rules: Sequence[Rule], name: str = "rules.test.toml")
     """
     file = TestFile(name, name.removesuffix(ENDING) + ".toml", tuple(rules))
     faults: list[Fault] = []
-    _read_page(Page(name, text), file, faults, sure=True)
+    _read_page(Page(name, text), file, faults, (), sure=True)
     if faults:
         raise RuleTestError(report([faults]))
     return file
 
 
-def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -> None:
+def _read_page(
+    page: Page, file: TestFile, faults: list[Fault], faulty: Collection[str], *, sure: bool
+) -> None:
     data = parse_toml(page)
     if isinstance(data, Fault):
         faults.append(data)
@@ -135,7 +139,7 @@ def _read_page(page: Page, file: TestFile, faults: list[Fault], *, sure: bool) -
         faults.append(page.fault(1, 1, what, "begin each test with [[test]]"))
     names: dict[str, int] = {}
     for number, table in enumerate(tables):
-        reader = CaseReader(page, number, table, file.rules if sure else None)
+        reader = CaseReader(page, number, table, file.rules if sure else None, faulty)
         case = reader.read()
         first = names.setdefault(reader.name, reader.line) if reader.name else reader.line
         if first != reader.line:
@@ -164,16 +168,23 @@ class CaseReader(TableReader):
         number: Which test of the file, from 0.
         table: What tomli made of it.
         rules: The rules of the file beside it; None where they have faults themselves.
+        names: Then, what they are called; empty where nobody knows.
     """
 
     def __init__(
-        self, page: Page, number: int, table: Mapping[str, object], rules: Sequence[Rule] | None
+        self,
+        page: Page,
+        number: int,
+        table: Mapping[str, object],
+        rules: Sequence[Rule] | None,
+        names: Collection[str],
     ) -> None:
         name = table.get("name")
         self.name = name if isinstance(name, str) else ""
         label = f"test {shown(self.name)}" if self.name else f"test {number + 1} of this file"
         super().__init__(page, ("test", number), table, label)
         self._rules = rules
+        self._faulty = names
         self._names = self.elements("rules", empty="leave it out to mean all rules")
 
     def read(self) -> Case | None:
@@ -228,20 +239,21 @@ class CaseReader(TableReader):
     def _chosen(self) -> tuple[Rule, ...]:
         names = self._names
         known = {rule.name: rule for rule in self._rules or ()}
-        if self._rules is None or "rules" not in self.table:
+        called = self._faulty if self._rules is None else known
+        if "rules" not in self.table or not (called or known or self._rules is not None):
             return tuple(known.values())
-        found: dict[str, Rule] = {}
+        found: dict[str, Rule | None] = {}
         for number, name in names:
-            if name not in known:
-                hint = meant(name, known) or (f"there are {listed(known)}" if known else "")
+            if name not in called:
+                hint = meant(name, called) or f"there is {listed(sorted(called) or ['none'])}"
                 wrong = Wrong(f"no rule is called {shown(name)}", hint)
                 self.value("rules", number, wrong=wrong)
             elif name in found:
                 wrong = Wrong(f"{shown(name)} stands here twice", "leave one of them out")
                 self.value("rules", number, wrong=wrong)
             else:
-                found[name] = known[name]
-        return tuple(found.values())
+                found[name] = known.get(name)
+        return tuple(rule for rule in found.values() if rule is not None)
 
     def _check_rules(self, case: Case) -> None:
         """Refuse rules that were asked for and that nothing here could ever concern."""
