@@ -65,6 +65,9 @@ def detail(kind: str, name: str, value: object) -> str | Wrong:
         value: What tomli made of it.
     """
     wanted = DETAILS[kind][name]
+    if kind == "withdrawal" and name == "amount":  # the exchange writes it with its sign
+        found = _amount(name, _SIGNED, value)
+        value = value if isinstance(found, Wrong) else found.removeprefix("-")
     if isinstance(wanted, _Amount):
         return _amount(name, wanted, value)
     return _READERS[wanted](name, value)
