@@ -48,7 +48,7 @@ async def test_a_question_is_answered(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-async def test_where_nobody_listens_nobody_answers(tmp_path: Path) -> None:
+def test_where_nobody_listens_nobody_answers(tmp_path: Path) -> None:
     assert control.ask(tmp_path, {}) is None
     assert control.ask(tmp_path / "none", {}) is None
     with closing(socket.socket(socket.AF_UNIX)) as crashed:
