@@ -138,8 +138,8 @@ def _opening(scenario: Scenario, speed: float) -> str:
     minutes = scenario.length / 60_000
     return (
         f"A simulated exchange, {minutes:.0f} minutes of its story in "
-        f"{scenario.length / 1000 / speed:.0f} s. What follows is what a phone would have got;\n"
-        "lines that begin with · say how the account stands meanwhile.\n"
+        f"{scenario.length / 1000 / speed:.0f} s. What follows is what a phone would have got,\n"
+        "each notice in full; lines that begin with · say how the account stands meanwhile.\n"
     )
 
 
