@@ -18,13 +18,10 @@ No text shows a query: it holds a signature.
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import httpcore2
 import trio
 
 from monitor.binance import wire_api, wire_rest
@@ -37,11 +34,10 @@ from monitor.binance.signing import RECV_WINDOW, Params, Signer, rest_payload
 from monitor.binance.words import plain_words
 from monitor.core.events import Now
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected
+from monitor.fetch import LARGEST, NotHttpError, Reply, TooLargeError, get
 
 DEADLINE = 10.0
 """Seconds for dial, request and answer together, before scale."""
-LARGEST = 8 << 20
-"""Bytes of an answer; the brackets of all symbols are about a megabyte."""
 
 _SENDABLE = re.compile(r"[!-~]+")
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -58,22 +54,6 @@ class HttpRefused(ConnectionLost):
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Reply:
-    """An HTTP answer, whole."""
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-    def whole_number(self, header: bytes) -> int | None:
-        """Read a header that holds a number; None where it is missing or holds something else."""
-        for name, value in self.headers:
-            if name.lower() == header and value.isdigit() and len(value) <= 9:
-                return int(value)
-        return None
 
 
 class Rest:
@@ -215,18 +195,18 @@ class Rest:
             )
         return self._prefix + path + (f"?{query}" if query else ""), headers
 
-    async def _exchange(self, path: str, target: str, headers: list[tuple[str, str]]) -> _Reply:
+    async def _exchange(self, path: str, target: str, headers: list[tuple[str, str]]) -> Reply:
         """Make a connection, send, receive everything, drop it; within the deadline."""
         with trio.move_on_after(self._deadline):
             try:
                 stream = await self._dial(self._base)
                 try:
-                    return await _one_request(stream, target, headers)
+                    return await get(stream, target, headers)
                 finally:
                     await trio.aclose_forcefully(stream)
-            except _TooLargeError:
+            except TooLargeError:
                 raise FrameGarbled(f"GET {path}: an answer over {LARGEST >> 20} MiB") from None
-            except httpcore2.ProtocolError as fault:
+            except NotHttpError as fault:
                 raise self._lost("its answer is not HTTP", Cause.NO_WEBSOCKET) from fault
             except _BROKEN as fault:
                 raise self._lost(reason_of(fault), cause_of(fault)) from fault
@@ -237,12 +217,12 @@ class Rest:
 
     # What came back
 
-    def _note_weight(self, reply: _Reply, asked_at: int) -> None:
+    def _note_weight(self, reply: Reply, asked_at: int) -> None:
         used = reply.whole_number(b"x-mbx-used-weight-1m")
         if self._budget is not None and used is not None:
             self._budget.counted(used, asked_at=asked_at)
 
-    def _read(self, method: str, reply: _Reply, offset: int) -> object:
+    def _read(self, method: str, reply: Reply, offset: int) -> object:
         data = _json(reply.body)
         if reply.status == HTTPStatus.OK:
             if data is None:
@@ -256,7 +236,7 @@ class Rest:
         raise refused
 
     def _refusal(
-        self, method: str, reply: _Reply, data: object, offset: int
+        self, method: str, reply: Reply, data: object, offset: int
     ) -> ExchangeRefused | None:
         """Make an exception of an error answer; None where the exchange did not word it."""
         error = wire_rest.read_error(data)
@@ -292,51 +272,3 @@ def _json(body: bytes) -> object:
 
 def _no_constant(word: str) -> object:
     raise ValueError(word)  # NaN and the like are no JSON
-
-
-# ------------------------------------------------------------------ HTTP
-
-
-class _TooLargeError(Exception):
-    """An answer goes on and on."""
-
-
-async def _one_request(
-    stream: trio.abc.Stream, target: str, headers: list[tuple[str, str]]
-) -> _Reply:
-    """Send one GET over a fresh stream and read the answer to its end."""
-    # To httpcore everything is plain HTTP to one origin: where to and TLS are the dial's business.
-    url = httpcore2.URL(scheme=b"http", host=b"exchange", port=80, target=target.encode())
-    connection = httpcore2.AsyncHTTP11Connection(origin=url.origin, stream=_Carrier(stream))
-    request = httpcore2.Request("GET", url, headers=headers)
-    response = await connection.handle_async_request(request)
-    body = bytearray()
-    try:
-        async with aclosing(response.aiter_stream()) as parts:
-            async for part in parts:
-                body += part
-                if len(body) > LARGEST:
-                    raise _TooLargeError
-    finally:
-        await response.aclose()  # drops the stream, without waiting for anything
-    return _Reply(response.status, response.headers, bytes(body))
-
-
-class _Carrier(httpcore2.AsyncNetworkStream):
-    """A Trio stream as httpcore wants it; deadlines are set around it."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109  httpcore's own signature
-        return bytes(await self._stream.receive_some(max_bytes))
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109  likewise
-        try:
-            await self._stream.send_all(buffer)
-        except trio.BrokenResourceError as fault:
-            # httpcore then looks whether an answer came before the other side hung up.
-            raise httpcore2.WriteError from fault
-
-    async def aclose(self) -> None:
-        await trio.aclose_forcefully(self._stream)

@@ -12,10 +12,11 @@ from trio.testing import MockClock
 
 from monitor.binance.budget import Budget, Rank
 from monitor.binance.ends import Cause, LinkLost
-from monitor.binance.rest import LARGEST, HttpRefused, Rest
+from monitor.binance.rest import HttpRefused, Rest
 from monitor.binance.signing import Signer
 from monitor.core.events import Now
 from monitor.errors import ConnectionLost, ExchangeRefused, FrameGarbled, KeyRejected
+from monitor.fetch import LARGEST
 from tests.binance.harness import KEY, SECRET, START, now
 from tests.binance.webhosts import WebHost, reply
 
