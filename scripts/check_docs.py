@@ -117,6 +117,9 @@ CONFIG_WORDS = {
     "Messages with a critical do not wait.",
     "QuietHours.begin": "When they begin, by the clocks of `timezone`.",
     "QuietHours.end": "When they end; where that is not later, it is that of the next day.",
+    "Heartbeat.url": "Asked by GET while all is well, over a connection of its own; whoever misses "
+    "it tells you. Redirects are not followed. A secret.",
+    "Heartbeat.every": "Time between two beats.",
     "Log.level": "The least that is logged, on stderr.",
     "Log.format": "Lines to read, or one JSON object a line: `at`, `level`, `logger`, `text`.",
 }
@@ -524,9 +527,14 @@ def config_keys() -> str:
         ),
         ("`[[channel]]`", config_models.Channel, "At least one, except for `run --dry-run`."),
         ("`quiet_hours` of a channel", config_models.QuietHours, ""),
+        (
+            "`[heartbeat]`",
+            config_models.Heartbeat,
+            "May be left out. [What makes it stop](../how-to.md#notice-that-the-program-is-gone).",
+        ),
         ("`[log]`", config_models.Log, ""),
     ]
-    skipped = {"accounts", "channels", "log"}  # tables of their own
+    skipped = {"accounts", "channels", "heartbeat", "log"}  # tables of their own
     parts = []
     for title, model, note in tables:
         rows = []
@@ -563,6 +571,7 @@ _CONFIG_KINDS = {
     "_channel_url": "URL; a secret",
     "_time_of_day": 'time of day, such as `"23:00"`',
     "_count": f"whole number, 1 to {MOST_PER_MINUTE}",
+    "_web_secret": "`https://` or `http://` address; a secret",
 }
 
 
@@ -1118,10 +1127,11 @@ def _config_key_names() -> Iterator[str]:
         config_models.Account,
         config_models.Endpoints,
         config_models.Channel,
+        config_models.Heartbeat,
         config_models.Log,
     ):
         yield from model.model_fields
-    tables = {"accounts", "channels", "log"}
+    tables = {"accounts", "channels", "heartbeat", "log"}
     yield from (name for name in config_models.Config.model_fields if name not in tables)
 
 

@@ -111,7 +111,11 @@ def account(
 def configure(*accounts: str) -> Path:
     path = Path("config.toml")
     channel = '[[channel]]\nname = "phone"\nurl = "json://127.0.0.1:9/x"\n'
-    path.write_text('rules = ["r.toml"]\ntimezone = "UTC"\n' + "".join(accounts) + channel)
+    path.write_text(
+        'rules = ["r.toml"]\ntimezone = "UTC"\nheartbeat = { url = "http://127.0.0.1:9/b" }\n'
+        + "".join(accounts)
+        + channel
+    )
     path.chmod(0o600)
     return path
 

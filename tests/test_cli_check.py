@@ -35,7 +35,7 @@ severity = "critical"
 name = "blind"
 info = "stale_for > 0s"
 """
-CONFIG = """
+CONFIG = """heartbeat = { url = "http://127.0.0.1:9/beat" }
 rules = ["r.toml"]
 [[account]]
 name = "main"

@@ -20,7 +20,7 @@ from monitor.config import (
     shipped,
 )
 from monitor.config.faults import keys_of
-from monitor.config.models import Account, Channel, Endpoints, Log
+from monitor.config.models import Account, Channel, Endpoints, Heartbeat, Log
 from monitor.config.private_key import secret_lines
 from monitor.core.rules import Globs, Severity
 from monitor.errors import ConfigError
@@ -73,6 +73,7 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
     assert (config.repeat, config.give_up_after) == (3_600_000, 86_400_000)
     assert config.max_weight_share == 0.5
     assert config.log == Log(level="info", format="text")
+    assert config.heartbeat is None
     (account,) = config.accounts
     assert (account.name, account.venue, account.network) == ("main", "binance-usdm", "mainnet")
     assert account.api_key.get_secret_value() == ENVIRON["KEY"]
@@ -103,8 +104,12 @@ def test_a_long_configuration_says_all_of_it() -> None:
         f'{CHANNEL}min_severity = "critical"\naccounts = ["m*"]\nrules = ["!x"]\n'
         'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\nmax_per_minute = 600\n'
         'quiet_hours = { from = "22:30", to = "06:05" }\n'
+        '[heartbeat]\nurl = "https://example.com/${TOKEN}?a=1"\nevery = "90s"\n'
         '[log]\nlevel = "debug"\nformat = "json"\n'
     )
+    assert config.heartbeat is not None
+    assert config.heartbeat.url.get_secret_value() == "https://example.com/token-4711-abcdef?a=1"
+    assert config.heartbeat.every == 90_000
     assert config.data_dir == Path.cwd() / "state"
     assert config.timezone == ZoneInfo("Asia/Tokyo")
     assert (config.repeat, config.poll_interval) == (None, 5000)
@@ -187,7 +192,8 @@ def test_the_redactor_takes_out_every_form_of_a_secret() -> None:
     redact = redactor(
         load(
             ACCOUNT + '[[channel]]\nname = "p"\nurl = "tgram://${TOKEN}/a%20secret%20chat"\n'
-            '[[channel]]\nname = "q"\nurl = "json://127.0.0.1:8080/pathsecret"',
+            '[[channel]]\nname = "q"\nurl = "json://127.0.0.1:8080/pathsecret"\n'
+            '[heartbeat]\nurl = "https://beats.example.com/ping-4711/now"\n',
             environ=ENVIRON | {"SECRET": "sec/ret+4711"},
         )
     )
@@ -197,6 +203,8 @@ def test_the_redactor_takes_out_every_form_of_a_secret() -> None:
         "?signature=sec%2Fret%2B4711&",
         "chat a secret chat",
         "Max retries exceeded with url: /pathsecret",
+        "GET /ping-4711/now HTTP/1.1",
+        "certificate is not valid for 'beats.example.com'",
     ):
         text = redact(leak)
         assert "4711" not in text
@@ -229,6 +237,14 @@ def test_a_plain_channel_url_is_a_secret_too() -> None:
     assert told.startswith('config.toml:7:1: channel "p", url: a plain secret')
 
 
+def test_a_plain_heartbeat_url_is_a_secret_too() -> None:
+    told = refused(ACCOUNT + CHANNEL + '[heartbeat]\nurl = "https://x.example/t4711"\n', 0o644)
+    assert told.startswith("config.toml:9:1: heartbeat, url: a plain secret")
+    inline = 'heartbeat = { url = "https://x.example/t4711" }\n'
+    told = refused(inline + ACCOUNT + CHANNEL, 0o644)
+    assert told.startswith("config.toml:1:15: heartbeat, url: a plain secret")
+
+
 @pytest.mark.parametrize(
     ("text", "mode"),
     [
@@ -238,8 +254,19 @@ def test_a_plain_channel_url_is_a_secret_too() -> None:
         (PLAIN + LOCAL + CHANNEL, 0o644),
         (ACCOUNT + '[[channel]]\nname = "p"\nurl = "json://user:pw@127.0.0.1:1/x"\n', 0o644),
         (ACCOUNT + '[[channel]]\nname = "p"\nurl = "json://localhost/x"\n', 0o644),
+        (ACCOUNT + CHANNEL + '[heartbeat]\nurl = "http://127.0.0.1:1/x"\n', 0o644),
+        (ACCOUNT + CHANNEL + '[heartbeat]\nurl = "https://x.example/${TOKEN}"\n', 0o644),
     ],
-    ids=["0600", "0400", "no plain secret", "local account", "local url", "localhost"],
+    ids=[
+        "0600",
+        "0400",
+        "no plain secret",
+        "local account",
+        "local url",
+        "localhost",
+        "local heartbeat",
+        "heartbeat from the environment",
+    ],
 )
 def test_what_is_safe_is_accepted(text: str, mode: int) -> None:
     config = load(text, mode)
@@ -424,9 +451,10 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
         "TELEGRAM_CHAT",
     )
     environ = {name: f"{name}-value" for name in named}
+    environ["HEARTBEAT_URL"] = "https://example.com/HEARTBEAT-value"
     config = load(text, mode=0o644, environ=environ)
     assert config.channels[0].url.get_secret_value().endswith("TELEGRAM_CHAT-value")
-    for model in (Config, Account, Channel, Log, Endpoints):
+    for model in (Config, Account, Channel, Heartbeat, Log, Endpoints):
         for key in keys_of(model):
             assert f"[{key}]" in text or f"{key} = " in text
     # What is commented out is right, too.
@@ -435,6 +463,8 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
     lines = [line for line in lines if "$$" not in line and not line.startswith("api_secret")]
     whole = load("\n".join(lines), mode=0o600, environ=environ)
     assert whole.accounts[0].signing_keys()["passphrase"] == "BINANCE_PASSPHRASE-value"
+    assert whole.heartbeat is not None
+    assert whole.heartbeat.url.get_secret_value() == environ["HEARTBEAT_URL"]
 
 
 def test_os_environ_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.cli import linting, main
+from monitor.cli import main
 from monitor.core.lints import CODES, Surroundings, lint
 from monitor.core.lints.finding import among, shortened
 from monitor.core.metrics import VOCABULARY
@@ -43,6 +43,8 @@ min_severity = "critical"
 name = "desk"
 url = "json://127.0.0.1:9/z"
 accounts = ["third"]
+[heartbeat]
+url = "http://127.0.0.1:9/beat"
 """
 BLIND = '[[rule]]\nname = "blind"\nwarning = "stale_for > 0s"\n'
 
@@ -150,7 +152,7 @@ def test_comments_in_the_configuration_count() -> None:
     Path("blind.toml").write_text(BLIND + 'accounts = ["main"]\n')
     Path("r.toml").write_text('[[rule]]\nname = "near"\ninfo = "margin_room < 20%"\n')
     assert run().stderr == (
-        "config.toml:27:1: warning: this ignores nothing: no-heartbeat is not found here "
+        "config.toml:29:1: warning: this ignores nothing: no-heartbeat is not found here "
         "[unused-ignore]\n"
         "    …\n"
         "    ^ leave the comment out\n"
@@ -228,16 +230,37 @@ def test_json_tells_code_and_place() -> None:
     ]
 
 
-def test_what_has_no_line_is_told_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it will be of a heartbeat, once there can be one."""
-    around = Surroundings((("main", "x"),), (Channel("phone"),), heartbeat=False)
-    monkeypatch.setattr(linting, "_surroundings", lambda _config, **_whole: around)
+WITHOUT_HEARTBEAT = CONFIG.partition("[heartbeat]")[0]
+
+
+def test_a_missing_heartbeat_has_no_line_and_is_told_of_the_file() -> None:
+    Path("config.toml").write_text(WITHOUT_HEARTBEAT)
     Path("r.toml").write_text('[[rule]]\nname = "r"\ninfo = "adl > 3"\n')
+    assert run("--strict").exit_code == 1
     assert run().stderr == (
         "config.toml: warning: configuration: nothing outside of this machine notices when the "
         "program is gone [no-heartbeat]\n"
         "    add a [heartbeat] with the address of a service that misses it\n"
     )
+
+
+def test_a_comment_in_any_line_silences_what_has_none() -> None:
+    comment = "# check: ignore no-heartbeat the machine is watched otherwise\n"
+    first, _, rest = WITHOUT_HEARTBEAT.partition("[[account]]")
+    Path("r.toml").write_text('[[rule]]\nname = "r"\ninfo = "adl > 3"\n')
+    for text in (
+        f"{first}{comment}[[account]]{rest}",
+        f"{WITHOUT_HEARTBEAT}{comment}",
+        f"{WITHOUT_HEARTBEAT}{comment}# [heartbeat]\n",
+    ):
+        Path("config.toml").write_text(text)
+        assert (run("--strict").exit_code, run().stderr) == (0, "")
+    Path("config.toml").write_text(WITHOUT_HEARTBEAT)
+    Path("blind.toml").write_text(BLIND + comment)  # it is no matter of rules
+    assert [line.rpartition("[")[2] for line in run().stderr.splitlines() if line[0] != " "] == [
+        "no-heartbeat]",
+        "unused-ignore]",
+    ]
 
 
 def test_rules_written_inline_have_places_too() -> None:

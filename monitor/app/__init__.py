@@ -7,6 +7,7 @@
     └─ sources ............ cancelled by `stop`
        ├─ account ......... one per account: requests, user stream, polls, reference data
        ├─ marks ........... the mark price socket
+       ├─ heart ........... beats while all is well, for whoever misses it
        ├─ asset prices .... while an account is in multi-assets mode
        └─ mark carrier .... newest marks → the channel, one batch at a time
 
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 import trio
 
 from monitor.app.clock import ClockWatch, real_now, story_clock
+from monitor.app.heartbeat import Heart
+from monitor.app.vitals import Vitals
 from monitor.app.wiring import (
     LOG,
     ROOM,
@@ -171,6 +174,21 @@ class Service:
         self.outbox = make_outbox(
             config, store, doors, send=send, compose=words, room=room, tell=self._tell
         )
+        self.vitals = Vitals(
+            config,
+            rules,
+            accounts=self.engine.portfolio.accounts,
+            store=store,
+            outbox=self.outbox,
+            doors=doors,
+        )
+        self._heart = Heart(
+            config.heartbeat,
+            ask=self.vitals.ailments,
+            dial=doors.dial,
+            log=LOG,
+            scale=doors.scale,
+        )
         # The exchange counts weight per address: one budget for all.
         self.budget = make_budget(config, doors, on_ban=self._on_ban)
         self.budget.resume_ban(banned_until(saved))
@@ -233,6 +251,7 @@ class Service:
                     async with trio.open_nursery() as sources:
                         for account in self.accounts.values():
                             sources.start_soon(self._watch_account, account)
+                        sources.start_soon(self._heart.run)
                         sources.start_soon(self._marks.run)
                         sources.start_soon(self._asset_prices.run)
                         sources.start_soon(self._carry_marks)
@@ -335,6 +354,7 @@ class Service:
                     await self._judge_one(event)
                 while self._late:
                     await self._judge_one(self._late.pop(0))
+                self.vitals.turned()
         await self._follow(self.engine.on(Stopping(), self._doors.now()))
         judged.set()
 
@@ -348,6 +368,8 @@ class Service:
         edition = Edition(order.rules, channels_of(config))
         outcome = self.engine.on(edition, self._doors.now())
         self.outbox.replace(outbox_channels(config), anew=moved)
+        self.vitals.take(config, order.rules)
+        self._heart.take(config.heartbeat)
         await self._follow(outcome)
         order.taken.set()
 

@@ -2,8 +2,8 @@
 
 Every two seconds the files are looked at. What differs from before is read once it has stood
 still for as long, so that nobody's half-written file is taken. All of it is taken or nothing: a
-fault anywhere leaves rules and channels as they are, and is told. Rules, channels and `repeat` are
-taken; whatever else differs needs a restart, and the log names it.
+fault anywhere leaves rules and channels as they are, and is told. Rules, channels, heartbeat and
+`repeat` are taken; whatever else differs needs a restart, and the log names it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from monitor.notify import InThread
 LOOK = 2.0
 """Seconds between two looks at the files."""
 
-_TAKEN = frozenset({"rules", "channels", "repeat"})
+_TAKEN = frozenset({"rules", "channels", "heartbeat", "repeat"})
 """What of a configuration is taken without a restart."""
 
 Signature = dict[Path, tuple[int, int, int] | None]
@@ -105,7 +105,11 @@ class Reloader:
         mended = bool(self._told)
         self._told.clear()
         config, waiting = self._taken(config)
-        changes = [*_rule_changes(self._rules, rules), *_channel_changes(self._config, config)]
+        changes = [
+            *_rule_changes(self._rules, rules),
+            *_channel_changes(self._config, config),
+            *_heartbeat_changes(self._config, config),
+        ]
         if changes:
             self._config, self._rules = config, tuple(rules)
             await self._service.reload(config, rules)
@@ -170,6 +174,12 @@ def _channel_changes(before: Config, after: Config) -> Iterator[str]:
         {channel.name: channel for channel in before.channels},
         {channel.name: channel for channel in after.channels},
     )
+
+
+def _heartbeat_changes(before: Config, after: Config) -> Iterator[str]:
+    if before.heartbeat != after.heartbeat:
+        gone, new = after.heartbeat is None, before.heartbeat is None
+        yield f"heartbeat {'removed' if gone else 'added' if new else 'changed'}"
 
 
 def _changes(kind: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

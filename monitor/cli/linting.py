@@ -79,6 +79,7 @@ def _surroundings(config: "Config", *, whole: bool) -> Surroundings:
             for channel in config.channels
         ),
         whole=whole,
+        heartbeat=config.heartbeat is not None,
     )
 
 
@@ -104,7 +105,8 @@ class _Sheet:
         silencing = [
             comment
             for comment in self.comments
-            if comment.covers in lines and comment.code == finding.code
+            # What is missing from a file stands in no line of it: a comment in any line will do.
+            if (comment.covers in lines or not fault.line) and comment.code == finding.code
         ]
         self.used.update(silencing)
         if not silencing:

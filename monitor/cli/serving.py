@@ -226,10 +226,13 @@ async def senders(
 
 
 def with_console(config: Config) -> Config:
-    """Put the console in the place of every channel."""
+    """Put the console in the place of every channel, and nothing in that of the heartbeat.
+
+    A dry run may be beside the service: its beats would hide that the service is gone.
+    """
     unhurried = {"group_wait": "0s", "max_per_minute": MOST_PER_MINUTE}
     channel = Channel.model_validate({"name": CONSOLE, "url": "console://", **unhurried})
-    return config.model_copy(update={"channels": (channel,)})
+    return config.model_copy(update={"channels": (channel,), "heartbeat": None})
 
 
 def _words(*, dry_run: bool, lines: bool) -> Callable[[Compose], Compose] | None:

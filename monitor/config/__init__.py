@@ -31,6 +31,7 @@ from monitor.config.models import (
     Channel,
     Config,
     Endpoints,
+    Heartbeat,
     Log,
     Origin,
     located,
@@ -45,6 +46,7 @@ __all__ = [
     "Channel",
     "Config",
     "Endpoints",
+    "Heartbeat",
     "Log",
     "Outline",
     "find_config",
@@ -69,7 +71,7 @@ def load_config(
         path: config.toml.
         environ: Where `${NAME}`, $HOME, $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY come from.
         need_channels: Whether a file without a `[[channel]]` is wrong; a dry run needs none.
-        resolve: Whether to fetch secrets. Without, keys and channel URLs keep their `${…}`, for
+        resolve: Whether to fetch secrets. Without, keys and URLs keep their `${…}`, for
             commands that neither sign nor send.
 
     Raises:
@@ -105,12 +107,15 @@ def secrets(config: Config) -> frozenset[str]:
 def redactor(config: Config) -> Callable[[str], str]:
     """Make a function that takes every secret of a configuration out of a text.
 
-    Of channel URLs, their parts are taken out too: a library that fails to connect tells host and
-    path in words of its own.
+    Of the URLs of channels and heartbeat, their parts are taken out too: a library that fails to
+    connect tells host and path in words of its own.
     """
     words = {form for value in secrets(config) for form in _forms(value)}
-    for channel in config.channels:
-        words.update(_url_parts(channel.url.get_secret_value()))
+    urls = [channel.url for channel in config.channels]
+    if config.heartbeat is not None:
+        urls.append(config.heartbeat.url)
+    for url in urls:
+        words.update(_url_parts(url.get_secret_value()))
     if not words:
         return str
     # The longest first, so that no rest of a long secret stays behind a short one.
@@ -199,6 +204,7 @@ _PLAIN_SECRETS = (
     ("account", "private_key"),
     ("account", "private_key_passphrase"),
     ("channel", "url"),
+    ("heartbeat", "url"),
 )
 
 
@@ -206,6 +212,8 @@ def _secret_trails(raw: Mapping[str, Any]) -> list[Trail]:
     found: list[Trail] = []
     for kind, key in _PLAIN_SECRETS:
         tables = raw.get(kind)
+        if isinstance(tables, dict) and isinstance(tables.get(key), str):
+            found.append((kind, key))
         for number, table in enumerate(tables if isinstance(tables, list) else ()):
             if isinstance(table, dict) and isinstance(table.get(key), str):
                 found.append((kind, number, key))

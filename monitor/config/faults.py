@@ -13,26 +13,39 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.credentials import misplaced_keys, unusable_keys
 from monitor.config.interpolate import Interpolation
-from monitor.config.models import Account, Channel, Config, Endpoints, Log, located
+from monitor.config.models import (
+    Account,
+    Channel,
+    Config,
+    Endpoints,
+    Heartbeat,
+    Log,
+    located,
+)
 from monitor.toml_positions import Trail
 from monitor.toml_positions.page import Fault, Page
 from monitor.toml_positions.values import Wrong, meant, milliseconds, shown
 
 Document = Mapping[str, Any]
 
-_TABLES: dict[str, type[Account | Channel | Log]] = {
+_TABLES: dict[str, type[Account | Channel | Heartbeat | Log]] = {
     "account": Account,
     "channel": Channel,
+    "heartbeat": Heartbeat,
     "log": Log,
 }
 _EXAMPLES = {
     "name": 'write name = "main"',
     "api_key": 'write api_key = "${BINANCE_API_KEY}"',
     "url": 'write url = "tgram://${TOKEN}/${CHAT}", or any other Apprise URL',
+    "heartbeat.url": 'write url = "${HEARTBEAT_URL}", which a service waits to be asked for',
 }
+_BEAT = ("heartbeat", "url")
 
 
-def keys_of(model: type[Config | Account | Channel | Log | Endpoints]) -> dict[str, bool]:
+def keys_of(
+    model: type[Config | Account | Channel | Heartbeat | Log | Endpoints],
+) -> dict[str, bool]:
     """List the keys of a table as they stand in the file, and whether each holds a secret."""
     return {
         field.alias or name: SecretStr in (field.annotation, *get_args(field.annotation))
@@ -40,7 +53,7 @@ def keys_of(model: type[Config | Account | Channel | Log | Endpoints]) -> dict[s
     }
 
 
-_KEYS = [keys_of(model) for model in (Config, Account, Channel, Log, Endpoints)]
+_KEYS = [keys_of(model) for model in (Config, Account, Channel, Heartbeat, Log, Endpoints)]
 SECRET_KEYS = frozenset(key for keys in _KEYS for key, secret in keys.items() if secret)
 _PUBLIC_KEYS = frozenset(key for keys in _KEYS for key in keys) - SECRET_KEYS - {*_TABLES} | {"log"}
 _ASSIGNED = re.compile(r"""\s*(?:[\w."-]+\.)?"?([\w-]+)"?\s*=\s*(?=[^\s=])""")
@@ -179,7 +192,7 @@ class FaultFinder:
             case "missing":
                 key = str(trail[-1])
                 where = located(trail[:-1], self.raw)
-                hint = _EXAMPLES.get(key, "")
+                hint = _EXAMPLES.get("heartbeat.url" if trail == _BEAT else key, "")
                 return self._page.at_table(trail[:-1], f"{where}: `{key}` is missing", hint)
             case "extra_forbidden":
                 return self._unknown(trail)
@@ -227,8 +240,8 @@ class FaultFinder:
         name = str(trail[-1])
         if trail == (name,) and name in {"account", "channel"}:
             return Wrong(f"there may be several, so each begins with [[{name}]]", "write it so")
-        if name in {"log", "endpoints"}:
-            return Wrong("is not a table", f"write [{name}]" if name == "log" else _INLINE)
+        if name in {"heartbeat", "log", "endpoints"}:
+            return Wrong("is not a table", _INLINE if name == "endpoints" else f"write [{name}]")
         return Wrong("is not a table")
 
 

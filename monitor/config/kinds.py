@@ -232,6 +232,19 @@ def _count(value: object) -> int:
     return value
 
 
+def _web_secret(value: object) -> object:
+    value = _secret(value)
+    plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    if "${" in plain:  # where secrets are left alone
+        return value
+    if web_address(plain, ("https", "http")) is not None or not plain.isascii():
+        # In words of its own, which do not repeat the secret.
+        refuse(Wrong("is not a web address", 'write one like "https://example.com/ping/…"'))
+    if "@" in urlsplit(plain).netloc:
+        refuse(Wrong("has a name in front of its host", "leave out what is before the @"))
+    return value
+
+
 def _channel_url(value: object) -> object:
     value = _secret(value)
     plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -256,4 +269,5 @@ OptionalSecretText = Annotated[SecretStr | None, BeforeValidator(_secret_text)]
 Share = Annotated[float, BeforeValidator(_share)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 PerMinute = Annotated[int, BeforeValidator(_count)]
+WebSecret = Annotated[SecretStr, BeforeValidator(_web_secret)]
 ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

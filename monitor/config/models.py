@@ -34,6 +34,7 @@ from monitor.config.kinds import (
     Socket,
     TimeOfDay,
     Web,
+    WebSecret,
     Zone,
     between,
     is_loopback,
@@ -243,6 +244,14 @@ class Channel(_Model):
     """Messages; those with a critical are not held back."""
 
 
+class Heartbeat(_Model):
+    """`[heartbeat]`."""
+
+    url: WebSecret
+    every: Annotated[int, between("1s", "24h")] = 60_000
+    """Milliseconds."""
+
+
 class Log(_Model):
     """`[log]`."""
 
@@ -268,6 +277,7 @@ class Config(_Model):
     """Of the request weight that the exchange grants this machine's address, 0.01 to 0.95."""
     accounts: tuple[Account, ...] = Field(alias="account", min_length=1)
     channels: tuple[Channel, ...] = Field(default=(), alias="channel")
+    heartbeat: Heartbeat | None = None
     log: Log = Log()
     _page: Page | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default=Path())
@@ -339,9 +349,11 @@ class Config(_Model):
         return self._page.at_value(trail, f"{where}: {what}", hint)
 
     def plain_secrets(self) -> Iterator[str]:
-        """Give every secret value: keys, channel URLs, and what was read out of files."""
+        """Give every secret value: keys, URLs of channels and heartbeat, what came out of files."""
         for account in self.accounts:
             yield from account.plain_secrets()
         for channel in self.channels:
             yield channel.url.get_secret_value()
+        if self.heartbeat is not None:
+            yield self.heartbeat.url.get_secret_value()
         yield from self._from_files

@@ -10,7 +10,10 @@ import trio
 async def read_request(stream: trio.abc.Stream) -> bytes:
     head = b""
     while b"\r\n\r\n" not in head:
-        head += await stream.receive_some()
+        part = await stream.receive_some()
+        if not part:
+            raise trio.BrokenResourceError("who connected has hung up without a question")
+        head += part
     return head
 
 

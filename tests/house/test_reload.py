@@ -1,5 +1,6 @@
 """Files edited while the whole service runs."""
 
+import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -16,6 +17,7 @@ from monitor.core.rules import Rule
 from monitor.errors import ConfigError
 from monitor.notify import Sent
 from monitor.rulefile import load_rules
+from tests.binance.webhosts import WebHost, reply
 from tests.house.town import Town
 from tests.receiver import inline
 
@@ -232,6 +234,40 @@ async def test_keys_that_take_a_restart_are_named_and_the_rest_is_taken(
     assert [line.split(maxsplit=1)[1] for line in town.story] == [
         "fired warning long",
         "reminder warning long",
+    ]
+
+
+async def test_a_heartbeat_comes_moves_and_goes_without_a_restart(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    town = Town(tmp_path, CALM, rules=LONG)
+    async with trio.open_nursery() as nursery:
+        web = WebHost(nursery, reply("OK"))
+
+        async def dial(url: str) -> trio.abc.Stream:
+            return await (web.dial(url) if "beats.test" in url else town.exchange.dial(url))
+
+        town.dial = dial
+        async with office(town) as files:
+            await town.until(20)
+            beat = '[heartbeat]\nurl = "https://beats.test/one"\nevery = "5s"\n'
+            files.config.write_text(files.config.read_text() + beat)
+            await town.until(40)
+            files.edit("beats.test/one", "beats.test/two")
+            await town.until(60)
+            files.edit(beat.replace("/one", "/two"), "")
+            await town.until(80)
+        nursery.cancel_scope.cancel("the story is over")
+    at = {name: [one.at for one in web.asked if one.target == name] for name in ("/one", "/two")}
+    assert len(at["/one"]) + len(at["/two"]) == len(web.asked)
+    for begin, times in zip([20, 40], at.values(), strict=True):
+        assert begin < times[0] <= begin + 5
+        assert begin + 15 < times[-1] <= begin + 25
+        assert {round(b - a, 1) for a, b in itertools.pairwise(times)} == {5.0}
+    assert said(caplog) == [
+        "reloaded: 1 rule, 1 channel; heartbeat added",
+        "reloaded: 1 rule, 1 channel; heartbeat changed",
+        "reloaded: 1 rule, 1 channel; heartbeat removed",
     ]
 
 

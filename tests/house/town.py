@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 
 from monitor.app import Doors, Send, Service, story_clock
+from monitor.binance.link import Dial
 from monitor.config import load_config
 from monitor.core.events import Now
 from monitor.core.message import Message
@@ -82,6 +83,8 @@ class Town:
     send: Send | None = None
     """Takes what is sent; default: `answers` decides, and `sent` keeps what got through."""
     answers: Callable[[float, str, Message], Sent] = lambda *_: Sent("sent")
+    dial: Dial | None = None
+    """Makes connections; default: all of them to the exchange."""
     sent: list[tuple[float, str, str]] = field(default_factory=list)
     """(seconds of the story, channel, title) of every message that got through."""
     heard: list[Notice] = field(default_factory=list)
@@ -123,7 +126,7 @@ class Town:
             parse_rules(self.rules, "rules.toml", repeat=config.repeat),
             store=store,
             send=self.send or self._send,
-            doors=Doors(dial=self.exchange.dial, now=now, rng=random.Random(1)),
+            doors=Doors(dial=self.dial or self.exchange.dial, now=now, rng=random.Random(1)),
             quarantine=Quarantine(config.data_dir, redact=str, now=now),
             hear=self.heard.append,
         )

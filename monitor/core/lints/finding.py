@@ -67,7 +67,7 @@ class Surroundings:
     whole: bool = True
     """Whether the rules are all that there are; if not, nothing can be missing."""
     heartbeat: bool | None = None
-    """Whether a heartbeat is configured; None where that cannot be."""
+    """Whether a heartbeat is configured; None where that is not known."""
 
     def accounts_of(self, rule: Rule) -> list[tuple[str, str]]:
         """List the accounts that a rule matches."""

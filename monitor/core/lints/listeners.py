@@ -101,7 +101,7 @@ def blind_accounts(rules: Sequence[Rule], around: Surroundings) -> Iterator[Find
 
 
 def heartbeat_findings(around: Surroundings) -> Iterator[Finding]:
-    """Tell that nobody would notice the end of the program, where a heartbeat can be configured."""
+    """Tell that nobody would notice the end of the program, where no heartbeat is configured."""
     if around.heartbeat is False:
         yield Finding(
             "no-heartbeat",
