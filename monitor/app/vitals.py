@@ -165,6 +165,13 @@ class Vitals:
         )
         return ailments(signs, channels=channels)
 
+    def summary(self) -> str:
+        """Say in one line how it stands."""
+        count = len(self._accounts)
+        held = sum(len(account.holdings) for account in self._accounts.values())
+        watched = f"{count} account{'s' * (count != 1)}, {held} position{'s' * (held != 1)}"
+        return f"{'; '.join(self.ailments()) or 'all is well'} ({watched})"
+
 
 async def until_well(
     what: str, ask: Callable[[], Sequence[str]], log: logging.Logger, scale: float

@@ -17,6 +17,7 @@ from monitor import control, oneshot
 from monitor.app import Compose, Doors, Service, real_now
 from monitor.app.desk import Desk
 from monitor.app.reloading import Reloader
+from monitor.app.systemd import Manager, keep_told, manager_of_this_process
 from monitor.binance.link import make_dial
 from monitor.cli.loading import rules_of
 from monitor.cli.logs import logging_to
@@ -80,12 +81,22 @@ async def _serve(
         reloader = Reloader(
             service, config, rules, read=files.read, files=files.there, admit=send.admit
         )
+        manager = manager_of_this_process()
         async with trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signal, service, reloader)
+            await nursery.start(_stop_on_signal, service, reloader, manager)
             await nursery.start(reloader.run)
             if not dry_run:
                 await nursery.start(control.serve, data_dir, Desk(service).answer)
-            await service.run()
+            told = partial(
+                keep_told,
+                manager,
+                ask=partial(service.vitals.ailments, channels=False),
+                status=service.vitals.summary,
+                log=service.log,
+            )
+            async with trio.open_nursery() as life:
+                await life.start(service.run)
+                nursery.start_soon(told)
             nursery.cancel_scope.cancel("the service has ended")
     finally:
         await store.aclose()
@@ -137,6 +148,7 @@ class _Files:
 async def _stop_on_signal(
     service: Service,
     reloader: Reloader,
+    manager: Manager,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -158,6 +170,7 @@ async def _stop_on_signal(
             stopping = True
             name = signal.Signals(number).name
             service.log.info("received %s: finishing; once more ends at once", name)
+            manager.tell("STOPPING=1\nSTATUS=finishing what was begun")
             service.stop(f"received {name}")
 
 
