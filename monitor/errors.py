@@ -16,14 +16,29 @@
     │  └─ KeyRejected           … that says: not with this key
     ├─ FrameGarbled             a frame lacks its documented shape → quarantine, go on
     ├─ ConnectionLost           a link died                        → reconnect
+    ├─ Discreet                 carries another, in whose words there may be secrets
     └─ CommitFailed             the disk said no                   → send from memory, try again
 
 A message says what happened, where, and what to do, in one to three lines, without secrets.
 """
 
+from collections.abc import Callable
+
 
 class MonitorError(Exception):
     """Every exception that this program raises on purpose."""
+
+
+class Discreet(MonitorError):
+    """Its cause is what happened; the words of that are shown only through `redact`.
+
+    Args:
+        redact: Takes secrets out of a text.
+    """
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__("an error whose words may hold secrets")
+        self.redact = redact
 
 
 class OperatorError(MonitorError):

@@ -1,5 +1,6 @@
 """config.toml: what it becomes, what is refused, and that no secret gets out."""
 
+import json
 import os
 import traceback
 from datetime import time
@@ -186,6 +187,13 @@ def test_no_repr_holds_a_secret() -> None:
     config = load(ACCOUNT + CHANNEL)
     for text in (repr(config), str(config), repr(config.accounts[0]), str(config.model_dump())):
         assert "4711" not in text
+
+
+def test_a_secret_with_quotes_is_found_where_it_is_quoted() -> None:
+    secret = "a\"b\\c'4711é"
+    redact = redactor(load(ACCOUNT + CHANNEL, environ=ENVIRON | {"SECRET": secret}))
+    for leak in (secret, repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
+        assert "4711" not in redact(f"refused: {leak}")
 
 
 def test_the_redactor_takes_out_every_form_of_a_secret() -> None:

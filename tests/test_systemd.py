@@ -20,8 +20,9 @@ from trio.testing import MockClock
 
 from monitor.app.systemd import Manager, keep_told
 from monitor.config import shipped
+from tests.processes import COMMAND, simulator, wait_for
 from tests.receiver import Receiver
-from tests.test_processes import COMMAND, configure, simulator, wait_for
+from tests.test_processes import configure
 
 LOG = logging.getLogger("marginwatch")
 RULES = '[[rule]]\nname = "long"\nwarning = "quantity > 0"\n'

@@ -7,6 +7,7 @@
     └─ sources ............ cancelled by `stop`
        ├─ account ......... one per account: requests, user stream, polls, reference data
        ├─ marks ........... the mark price socket
+       ├─ bulletin ........ says in the log how each account stands
        ├─ heart ........... beats while all is well, for whoever misses it
        ├─ asset prices .... while an account is in multi-assets mode
        └─ mark carrier .... newest marks → the channel, one batch at a time
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 import trio
 
+from monitor.app.bulletin import Bulletin
 from monitor.app.clock import ClockWatch, real_now, story_clock
 from monitor.app.heartbeat import Heart
 from monitor.app.vitals import Vitals
@@ -89,9 +91,6 @@ RESTART_AFTER = 300.0
 
 TIDY_EVERY = 6 * 3600.0
 """Seconds between two looks for notices that are older than `keep_history`."""
-
-INTRODUCE_AFTER = 5.0
-"""Seconds after which an account that has not answered is said not to have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +162,6 @@ class Service:
         self._hear = hear
         self._store_failing = False
         self._wake_at: int | None = None
-        self._unheard = {account.name: "it has not answered yet" for account in config.accounts}
         self._sources = trio.CancelScope()
         self._to_engine, self._events = trio.open_memory_channel[_Told](BACKLOG)
         self._latest: Latest[str, Mark] = Latest()
@@ -212,6 +210,13 @@ class Service:
             )
             for account in config.accounts
         }
+        self._bulletin = Bulletin(
+            self.engine.portfolio.accounts,
+            trouble=lambda name: self.accounts[name].trouble,
+            now=doors.now,
+            log=LOG,
+            scale=doors.scale,
+        )
         first = next(iter(self.accounts.values()))
         self._marks = make_marks(
             config,
@@ -255,7 +260,7 @@ class Service:
                         sources.start_soon(self._marks.run)
                         sources.start_soon(self._asset_prices.run)
                         sources.start_soon(self._carry_marks)
-                        sources.start_soon(self._introduce_the_silent)
+                        sources.start_soon(self._bulletin.run)
                         sources.start_soon(self._forget_what_is_old)
                         task_status.started()
             await judged.wait()
@@ -381,7 +386,7 @@ class Service:
     async def _judge_one(self, event: Event) -> None:
         await self._follow(self.engine.on(event, self._doors.now()))
         if isinstance(event, PollAnswered | KeyWasRejected):
-            self._introduce(event)
+            self._bulletin.note(event)
 
     def _tell(self, event: Event) -> None:
         """Hand over an event of no account; with a full backlog, behind the next that is judged."""
@@ -480,26 +485,3 @@ class Service:
             what,
             notice.target,
         )
-
-    def _introduce(self, event: PollAnswered | KeyWasRejected) -> None:
-        """Say once what an account holds, or why that cannot be said."""
-        if event.account not in self._unheard:
-            return
-        if isinstance(event, KeyWasRejected):
-            self._unheard[event.account] = f"the exchange rejects its key: {event.message}"
-            return
-        account = self.engine.portfolio.accounts[event.account]
-        if account.first_poll_done:
-            del self._unheard[event.account]
-            self.log.info("%s", introduction(account, self._doors.now()))
-        elif account.contradiction:
-            why = f"its answers contradict each other: {account.contradiction}"
-            self._unheard[event.account] = why
-        elif not event.complete:
-            self._unheard[event.account] = "a part of what it was asked is not answered"
-
-    async def _introduce_the_silent(self) -> None:
-        await trio.sleep(INTRODUCE_AFTER * self._doors.scale)
-        for name, unheard in self._unheard.items():
-            why = self.accounts[name].trouble or unheard
-            self.log.warning("%s: cannot be watched yet: %s; trying on", name, why)

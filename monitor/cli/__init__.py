@@ -9,7 +9,7 @@ the error's text and exit code 2, and whatever nobody foresaw into a traceback a
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import click
 
 from monitor.cli import beside
 from monitor.cli.options import BUG, CONFIG_OPTION, FINE, INTERRUPTED, NO, RULES_OPTION, WRONG
-from monitor.errors import OperatorError
+from monitor.errors import Discreet, OperatorError
 
 
 class House(click.Group):
@@ -51,9 +51,11 @@ class House(click.Group):
             return _quietly()
 
 
-def _ended(exc: BaseException) -> int:
+def _ended(exc: BaseException, redact: Callable[[str], str] = str) -> int:
     """Say how a command ended, on stderr, and with which code."""
     match exc:
+        case Discreet() if exc.__cause__ is not None:
+            return _ended(exc.__cause__, exc.redact)
         case SystemExit():
             return exc.code if isinstance(exc.code, int) else FINE
         case click.ClickException():
@@ -64,20 +66,20 @@ def _ended(exc: BaseException) -> int:
         case BrokenPipeError():
             return _quietly()
         case OperatorError():
-            click.echo(str(exc), err=True)
+            click.echo(redact(str(exc)), err=True)
             return WRONG
         case BaseExceptionGroup():
-            return _group_ended(exc)
+            return _group_ended(exc, redact)
         case _:
-            return _bug(exc)
+            return _bug(exc, redact)
 
 
-def _group_ended(group: BaseExceptionGroup[BaseException]) -> int:
+def _group_ended(group: BaseExceptionGroup[BaseException], redact: Callable[[str], str]) -> int:
     """End a nursery: by a bug if there is one among its errors, else as its errors do."""
     ours, others = group.split((OperatorError, KeyboardInterrupt))
     if others is not None or ours is None:
-        return _bug(group)
-    return max(_ended(exc) for exc in _leaves(ours))
+        return _bug(group, redact)
+    return max(_ended(exc, redact) for exc in _leaves(ours))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]:
@@ -88,10 +90,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]
             yield exc
 
 
-def _bug(exc: BaseException) -> int:
+def _bug(exc: BaseException, redact: Callable[[str], str]) -> int:
     import traceback  # only here: it costs the start of every command a few ms
 
-    traceback.print_exception(exc)
+    click.echo(redact("".join(traceback.format_exception(exc))), err=True, nl=False)
     click.echo("This is a bug, please report it.", err=True)
     return BUG
 

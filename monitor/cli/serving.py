@@ -34,7 +34,7 @@ from monitor.config.kinds import MOST_PER_MINUTE
 from monitor.core.digest import Tried
 from monitor.core.message import Message, as_json
 from monitor.core.rules import Rule
-from monitor.errors import ConfigError, OperatorError
+from monitor.errors import ConfigError, Discreet, OperatorError
 from monitor.notify import Console, Notifier, Sent, on_console
 from monitor.quarantine import Quarantine
 from monitor.store import Store
@@ -52,7 +52,10 @@ def run(path: Path | None, *, dry_run: bool, lines: bool) -> None:
         data_dir /= "dry-run"
     redact = files.redact
     with logging_to(level=config.log.level, as_json=config.log.format == "json", redact=redact):
-        trio.run(partial(_serve, config, rules, data_dir, files, dry_run=dry_run, lines=lines))
+        try:
+            trio.run(partial(_serve, config, rules, data_dir, files, dry_run=dry_run, lines=lines))
+        except BaseException as exc:  # its text, and its traceback, may quote what it was about
+            raise Discreet(redact) from exc
 
 
 async def _serve(

@@ -5,6 +5,7 @@ all that is wrong at once, `machine` knows where things are. Nothing but this pa
 ZoneInfo.
 """
 
+import json
 import os
 import re
 import shlex
@@ -240,8 +241,10 @@ _SHORT = 4  # redacting "42" would take every 42 out of the log, and hide no sec
 
 
 def _forms(value: str) -> set[str]:
-    """Give a value as it stands and as it looks inside a URL."""
+    """Give a value as it stands, and as it looks inside a URL, in JSON and in a `repr`."""
     forms = {value, quote(value, safe=""), quote(value), unquote(value)}
+    forms |= {json.dumps(value, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False)}
+    forms.add(repr(value)[1:-1])
     return {form for form in forms if len(form) >= _SHORT}
 
 
