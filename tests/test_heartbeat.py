@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from trio.testing import MockClock
 
 from monitor.app.heartbeat import Heart
-from monitor.app.vitals import Signs, ailments, critical_channels, patience, until_well
+from monitor.app.vitals import Signs, ailments, patience, until_well
 from monitor.binance.link import make_dial
 from monitor.cli.serving import with_console
 from monitor.config import Heartbeat, load_config
 from monitor.core.portfolio import Account
-from monitor.core.routing import Channel
+from monitor.core.routing import Channel, critical_channels
 from monitor.core.rules import Globs, Severity
 from monitor.rulefile import parse_rules
 

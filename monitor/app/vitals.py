@@ -14,8 +14,8 @@ import trio
 from monitor.app.wiring import Doors, channels_of
 from monitor.config import Config
 from monitor.core.portfolio import Account
-from monitor.core.routing import Channel
-from monitor.core.rules import Rule, Severity
+from monitor.core.routing import critical_channels
+from monitor.core.rules import Rule
 from monitor.outbox import Outbox
 from monitor.store import Store
 
@@ -86,32 +86,6 @@ def patience(every: int | None, scale: float) -> int:
         scale: Of real work.
     """
     return max(IDLE if every is None else every, round(LEAST_IDLE * scale))
-
-
-def critical_channels(
-    channels: Sequence[Channel], rules: Collection[Rule], accounts: Collection[str]
-) -> frozenset[str]:
-    """Name the channels that would be told of something critical.
-
-    Where no rule has a critical level, every channel counts: it takes what there is.
-    """
-    critical = [
-        rule
-        for rule in rules
-        if Severity.CRITICAL in {rule.severity, *(level.severity for level in rule.levels)}
-    ]
-    if not critical:
-        return frozenset(channel.name for channel in channels)
-    return frozenset(
-        channel.name
-        for channel in channels
-        if any(
-            channel.takes(rule, account, Severity.CRITICAL)
-            for rule in critical
-            for account in accounts
-            if rule.accounts.match(account)
-        )
-    )
 
 
 class Vitals:

@@ -132,7 +132,7 @@ class Engine:
         known = self.portfolio.accounts
         self._news = News(self._teller, known, saved, now, self._early)
         self._relying = Relying(known, self._agenda, self._news, now, stale_after)
-        self._faults = OwnFaults(self._teller)
+        self._faults = OwnFaults(self._teller, known)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
         for account in known.values():
             self._watching.begin(account, now, self._early)

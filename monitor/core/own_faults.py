@@ -6,6 +6,8 @@ the channel recovers, and is not told again meanwhile; the outbox announces none
 this rule, so that one fault never breeds another.
 """
 
+from collections.abc import Iterable
+
 from monitor.core.events import (
     ChannelFailed,
     ChannelRecovered,
@@ -27,10 +29,12 @@ class OwnFaults:
 
     Args:
         teller: Who makes notices of it.
+        accounts: The names of all accounts.
     """
 
-    def __init__(self, teller: Teller) -> None:
+    def __init__(self, teller: Teller, accounts: Iterable[str]) -> None:
         self._teller = teller
+        self._accounts = tuple(accounts)
         self._failing: set[str] = set()
 
     def of_channel(
@@ -70,6 +74,7 @@ class OwnFaults:
         outcome: Outcome,
         severity: Severity | None = None,
     ) -> None:
-        if severity is None and not self._teller.reaches(Severity.CRITICAL, self._failing):
+        wakes = self._teller.critical_channels(self._accounts) - self._failing
+        if severity is None and not wakes:
             severity = Severity.CRITICAL
         self._teller.happen(Happening(kind, _PROCESS, details, severity), now, outcome)

@@ -46,6 +46,34 @@ class Channel:
         )
 
 
+def critical_channels(
+    channels: Iterable[Channel], rules: Iterable[Rule], accounts: Iterable[str]
+) -> frozenset[str]:
+    """Name the channels that would be told of something critical.
+
+    Where no rule has a critical level, every channel counts: it takes what there is.
+    """
+    channels, accounts = tuple(channels), tuple(accounts)
+    critical = [
+        rule
+        for rule in rules
+        if rule is not OWN_FAULTS
+        and Severity.CRITICAL in {rule.severity, *(level.severity for level in rule.levels)}
+    ]
+    if not critical:
+        return frozenset(channel.name for channel in channels)
+    return frozenset(
+        channel.name
+        for channel in channels
+        if any(
+            channel.takes(rule, account, Severity.CRITICAL)
+            for rule in critical
+            for account in accounts
+            if rule.accounts.match(account)
+        )
+    )
+
+
 class Heard(NamedTuple):
     """What a channel was told of an alert."""
 
@@ -110,22 +138,9 @@ class Router:
     def _heard(self, rule: str, target: Target, channel: str) -> Heard:
         return self._told.get((rule, target), {}).get(channel, Heard())
 
-    def reaches(self, rules: Iterable[Rule], severity: Severity, but: Iterable[str]) -> bool:
-        """Tell whether something of a severity can reach anybody.
-
-        Args:
-            rules: What there is to be told.
-            severity: How bad it is.
-            but: Names of channels that do not count.
-        """
-        left = [channel for channel in self._channels if channel.name not in but]
-        return any(
-            rule.channels is None or channel.name in rule.channels
-            for channel in left
-            if severity >= channel.min_severity
-            for rule in rules
-            if channel.rules.match(rule.name)
-        )
+    def critical_channels(self, rules: Iterable[Rule], accounts: Iterable[str]) -> frozenset[str]:
+        """Name the channels that would be told of something critical."""
+        return critical_channels(self._channels, rules, accounts)
 
     # -------------------------------------------------------------- one notice
 

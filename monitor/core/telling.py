@@ -147,14 +147,9 @@ class Teller:
         """List what every channel heard last of every alert."""
         return self._router.all_told()
 
-    def reaches(self, severity: Severity, but: Iterable[str]) -> bool:
-        """Tell whether what rules say at a severity can reach a channel other than these."""
-        rules = [
-            rule
-            for rule in self._rules.values()
-            if rule.severity is severity or any(each.severity is severity for each in rule.levels)
-        ]
-        return self._router.reaches(rules, severity, but)
+    def critical_channels(self, accounts: Iterable[str]) -> frozenset[str]:
+        """Name the channels that would be told of something critical about these accounts."""
+        return self._router.critical_channels(self._rules.values(), accounts)
 
     @property
     def silences(self) -> Silences:

@@ -108,13 +108,13 @@ def test_a_rule_may_name_the_only_channel_for_criticals() -> None:
     ]
 
 
-def test_where_no_rule_has_criticals_the_program_alone_is_critical_of_itself() -> None:
+def test_where_no_rule_has_criticals_every_channel_counts() -> None:
     world = World(near(), channels=[PHONE, PAGER])
-    world.tell(1, StoreFailed("the disk is full"))
-    world.tell(2, StoreReplaced("it was corrupt"))
+    world.tell(1, failing("phone"))
+    world.tell(2, failing("pager"))
     assert [line.partition(" ->")[0] for line in told(world)] == [
-        "1 critical store_failing",
-        "2 critical store_replaced",
+        "1 warning channel_failing phone",
+        "2 critical channel_failing pager",
     ]
 
 
