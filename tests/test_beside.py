@@ -134,6 +134,18 @@ def test_where_nothing_ever_ran(folder: Path) -> None:
     assert run("history").output == "nothing was told in the last 24h\n"
 
 
+def test_a_corrupt_database_is_not_shown_as_if_all_were_well(lived: Path) -> None:
+    """The command that finds it says so, and the next run still tells every channel."""
+    path = lived / "data" / "marginwatch.db"
+    path.write_bytes(b"no database " * 1000)
+    result = run("alerts")
+    assert result.stdout.splitlines()[0] == "no alert is firing"
+    assert result.stderr.startswith(f"{path} was corrupt (file is not a database); it is kept as")
+    store = Store.open(lived / "data", utc=UTC)
+    assert [remark.counter for remark in store.remarks] == ["store_replaced"]
+    trio.run(store.aclose)
+
+
 def test_a_silence_and_its_end(lived: Path) -> None:
     result = run("silence", "--rule", "lo*", "--symbol", "BTC*", "--for", "2h")
     assert result.stdout.splitlines() == [

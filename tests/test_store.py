@@ -506,9 +506,63 @@ async def test_a_corrupt_database_is_set_aside_and_begun_anew(
         assert f"kept as marginwatch.db.corrupt-{UTC}, numbers go on from {number}" in remark.text
         await store.commit(told(number))
     async with life(tmp_path) as store:
-        assert store.remarks == ()
         assert store.saved().next_number == number + 1
     assert (tmp_path / f"marginwatch.db.corrupt-{UTC}").exists()
+
+
+ROTTEN = {
+    "alerts": "UPDATE alerts SET switches = replace(switches, '[', '{')",
+    "an alert's state": "UPDATE alerts SET switches = replace(switches, 'on', 'oN')",
+    "told": "UPDATE told SET target = replace(target, ',', ';')",
+    "a text that is none": "UPDATE told SET channel = CAST(x'ff' AS TEXT)",
+    "a level that is none": "UPDATE told SET level = 9",
+    "timers": "UPDATE timers SET key = replace(key, ']', '}')",
+    "windows": "UPDATE windows SET body = replace(body, '100.50', '1x0.50')",
+    "silences": "UPDATE silences SET globs = '[]'",
+    "a notice": "UPDATE notices SET facts = replace(facts, 'target', 'tarGet')",
+}
+"""What a flipped bit may leave: no check of SQLite's finds it."""
+
+
+@pytest.mark.parametrize("damage", ROTTEN.values(), ids=ROTTEN)
+async def test_a_row_that_nobody_can_read_is_corruption_too(tmp_path: Path, damage: str) -> None:
+    on = SwitchRecord(Severity.WARNING, "on", 0, UTC)
+    everything = Changes(
+        alerts=(AlertRecord("r", TARGET, (on,), Severity.WARNING, Severity.WARNING, UTC, UTC),),
+        told=(Told("r", TARGET, "phone", Severity.WARNING, Severity.WARNING),),
+        timers=(TimerRecord("known", '["deposit","main"]', UTC, 0, ""),),
+        windows=(window("notional", 0, bucket(0)),),
+        silences=(Silence(1, UTC, UTC + 1, ("r",)),),
+    )
+    async with life(tmp_path) as store:
+        await store.commit(everything)
+        await store.commit(told(7))
+    with closing(sqlite3.connect(tmp_path / "marginwatch.db")) as database, database:
+        assert database.execute(damage).rowcount == 1
+        assert database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    async with life(tmp_path) as store:
+        assert store.saved() == Saved(next_number=8)
+        assert store.undelivered() == []
+        (remark,) = store.remarks
+    assert (remark.counter, "a row cannot be read" in remark.text) == ("store_replaced", True)
+
+
+async def test_a_replacement_is_told_again_until_its_notice_is_kept(tmp_path: Path) -> None:
+    """Whoever finds the corruption may be a command, or be killed before anybody was told."""
+    async with life(tmp_path) as store:
+        await store.commit(told(7))
+    garbled_header(tmp_path / "marginwatch.db")
+    remarks = []
+    for _ in range(3):
+        async with life(tmp_path) as store:
+            remarks.append(store.remarks)
+    assert [[remark.counter for remark in found] for found in remarks] == [["store_replaced"]] * 3
+    assert remarks[1][0].text.endswith(f"was corrupt; it is kept as marginwatch.db.corrupt-{UTC}")
+    notice = receiver.notice(8, "marginwatch", kind="happened", happening="store_replaced")
+    async with life(tmp_path) as store:
+        await store.commit(Changes(notices=(notice,)))
+    async with life(tmp_path) as store:
+        assert store.remarks == ()
 
 
 async def test_a_corrupt_database_keeps_its_log(tmp_path: Path) -> None:

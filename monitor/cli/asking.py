@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import trio
 
 from monitor import control
@@ -85,6 +86,8 @@ class Beside:
 
 def _closing(store: Store, use: Callable[[Store], T]) -> T:
     try:
+        for remark in store.remarks:  # a corrupt database was begun anew: what follows is empty
+            click.echo(remark.text, err=True)
         return use(store)
     finally:
         trio.run(store.aclose)

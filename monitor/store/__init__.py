@@ -16,7 +16,6 @@ Times are whole milliseconds UTC.
 """
 
 import contextlib
-import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,13 +23,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import trio
 
 from monitor.core.events import Remark
-from monitor.core.notices import Changes, Notice, Saved, Target, TimerRecord, Told
-from monitor.core.rules import Severity
+from monitor.core.notices import Changes, Saved
 from monitor.errors import CommitFailed, StoreUnusable
 from monitor.store.folder import (
     DATABASE,
@@ -43,6 +41,7 @@ from monitor.store.folder import (
 )
 from monitor.store.history import Told as ToldOf
 from monitor.store.history import told_since
+from monitor.store.reading import Undelivered, read_saved, read_undelivered
 from monitor.store.records import (
     Statement,
     Try,
@@ -50,28 +49,15 @@ from monitor.store.records import (
     attempted,
     forgotten,
     over,
-    read_alert,
-    read_notice,
-    read_silence,
-    read_windows,
     statements,
 )
+
+__all__ = ["InThread", "Store", "Undelivered"]
 
 InThread = Callable[..., Awaitable[Any]]
 """As `trio.to_thread.run_sync`; tests in virtual time pass one that stays on the loop."""
 
 _FAULTS = (sqlite3.Error, OverflowError, ValueError)  # the latter two: no such value can be kept
-
-
-class Undelivered(NamedTuple):
-    """A notice that a channel has yet to hear."""
-
-    notice: Notice
-    channel: str
-    attempts: int
-    """How often it was attempted before; it may have arrived."""
-    urgent: bool = False
-    """Whether quiet hours do not hold it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -173,35 +159,11 @@ class Store:
 
     def saved(self) -> Saved:
         """Read what an earlier run left behind; blocks, for the start of the program."""
-        execute = self._database.execute
-        meta = dict(execute("SELECT key, value FROM meta"))
-        return Saved(
-            alerts=tuple(map(read_alert, execute("SELECT * FROM alerts"))),
-            told=tuple(
-                Told(rule, Target(*json.loads(target)), channel, *map(Severity, levels))
-                for rule, target, channel, *levels in execute("SELECT * FROM told")
-            ),
-            timers=tuple(TimerRecord(*row) for row in execute("SELECT * FROM timers")),
-            next_number=max(meta.get("next_number", 1), self._noted + 1),
-            windows=tuple(
-                read_windows(execute("SELECT * FROM windows ORDER BY target, metric, span, number"))
-            ),
-            silences=tuple(
-                map(read_silence, execute("SELECT * FROM silences WHERE NOT over ORDER BY number"))
-            ),
-            next_silence=meta.get("next_silence", 1),
-        )
+        return read_saved(self._database, self._noted)
 
     def undelivered(self) -> list[Undelivered]:
         """Read what channels have yet to hear, by rising number; blocks, likewise."""
-        rows = self._database.execute(
-            "SELECT number, at, facts, channel, attempts, urgent FROM deliveries JOIN notices"
-            " USING (number) WHERE state = 'pending' ORDER BY number, channel"
-        )
-        return [
-            Undelivered(read_notice(number, at, facts), channel, attempts, bool(urgent))
-            for number, at, facts, channel, attempts, urgent in rows
-        ]
+        return read_undelivered(self._database)
 
     def waiting(self) -> dict[str, int]:
         """Count what each channel has yet to hear; blocks, likewise."""

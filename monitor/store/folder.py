@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monitor.core.events import Remark
 from monitor.errors import StoreInUse, StoreUnusable
-from monitor.store.records import next_number
+from monitor.store.reading import UNREADABLE, read_all
+from monitor.store.records import next_number, replaced
 
 MIGRATIONS = (
     """
@@ -118,6 +119,19 @@ def _check(database: sqlite3.Connection) -> None:
         raise _Corrupt(verdict)
 
 
+def _read(database: sqlite3.Connection) -> int | None:
+    """Read all that the next run relies on; tell when an unannounced replacement was made."""
+    try:
+        return read_all(database)
+    except UNREADABLE as exc:
+        raise _Corrupt(f"a row cannot be read: {type(exc).__name__}") from exc
+    except sqlite3.OperationalError as exc:
+        if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF != sqlite3.SQLITE_ERROR:
+            raise  # the disk, not what is on it
+        # No such column, or a text that is none: the check above does not look at either.
+        raise _Corrupt("a row cannot be read") from exc
+
+
 def _connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """Open the database, checked and brought to the newest schema."""
     _look(path, len(migrations))
@@ -155,10 +169,12 @@ def _set_aside(path: Path, utc: int) -> tuple[Path, int]:
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     numbers = [0]
     for query in ("SELECT max(value) FROM meta", "SELECT max(number) + 1 FROM notices"):
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(
+            sqlite3.Error, ValueError, TypeError
+        ):  # all that it tells is doubtful
             old = sqlite3.connect(f"{aside.absolute().as_uri()}?mode=ro", uri=True)
             with contextlib.closing(old):
-                numbers.append(old.execute(query).fetchone()[0] or 0)
+                numbers.append(int(old.execute(query).fetchone()[0] or 0))
     return aside, max(numbers) or utc // 1000
 
 
@@ -174,14 +190,20 @@ def open_or_renew(
     """Open the database; one that is corrupt is set aside and begun anew, with a remark."""
     try:
         try:
-            return _connect(path, migrations), ()
+            database, since = _opened(path, migrations)
+            return database, () if since is None else (_remark(path, since),)
+        except UnicodeDecodeError:  # of an error message of SQLite that quotes the schema
+            fault = "its schema is no text"
         except sqlite3.DatabaseError as exc:
             if not _is_corrupt(exc):
                 raise
             fault = str(exc)
         aside, number = _set_aside(path, utc)
         database = _connect(path, migrations)
+        database.execute("BEGIN IMMEDIATE")
         database.execute(*next_number(number))
+        database.execute(*replaced(utc))  # whoever is killed before it is told of tells it later
+        database.execute("COMMIT")
     except (sqlite3.Error, OSError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise StoreUnusable(
@@ -189,3 +211,20 @@ def open_or_renew(
         ) from exc
     text = f"{path} was corrupt ({fault}); it is kept as {aside.name}, numbers go on from {number}"
     return database, (Remark("error", text, "store_replaced"),)
+
+
+def _opened(path: Path, migrations: Sequence[str]) -> tuple[sqlite3.Connection, int | None]:
+    """Open the database and read it; close it where it cannot be read."""
+    database = _connect(path, migrations)
+    try:
+        # Of a schema before the newest, as tests have it, not all can be read.
+        return database, _read(database) if len(migrations) >= len(MIGRATIONS) else None
+    except BaseException:
+        database.close()
+        raise
+
+
+def _remark(path: Path, utc: int) -> Remark:
+    """Say that an earlier opening began the database anew, and nobody was told."""
+    text = f"{path} was corrupt; it is kept as {path.name}.corrupt-{utc}"
+    return Remark("error", text, "store_replaced")

@@ -133,6 +133,15 @@ def next_number(number: int) -> Statement:
     return _go_on_from("next_number", number)
 
 
+REPLACED = "replaced"
+"""The key, in `meta`, of when a corrupt database gave way to this one, until that is told."""
+
+
+def replaced(at: int) -> Statement:
+    """Write that this database stands in for a corrupt one, and that nobody was told yet."""
+    return "INSERT OR REPLACE INTO meta VALUES (?, ?)", (REPLACED, at)
+
+
 def _go_on_from(what: str, number: int) -> Statement:
     sql = (
         "INSERT INTO meta VALUES (?, ?)"
@@ -151,6 +160,8 @@ def statements(changes: Changes) -> Iterator[Statement]:
     for notice in changes.notices:
         row = (notice.number, notice.at, notice_facts(notice))
         yield "INSERT OR IGNORE INTO notices VALUES (?, ?, ?)", row
+        if notice.happening == "store_replaced":
+            yield "DELETE FROM meta WHERE key = ?", (REPLACED,)
     delivery_row = (
         "INSERT OR IGNORE INTO deliveries (number, channel, urgent, state, attempts)"
         " VALUES (?, ?, ?, 'pending', 0)"
