@@ -667,6 +667,35 @@ async def test_numbers_sent_from_memory_are_not_used_again(tmp_path: Path) -> No
         assert store.saved().next_number == 6
 
 
+async def test_what_was_sent_from_memory_is_not_sent_again_as_if_for_the_first_time(
+    tmp_path: Path,
+) -> None:
+    """#1 and #2 waited when the disk filled; #1 was attempted then, and the program was killed."""
+
+    def attempts(store: Store) -> list[int]:
+        return [pending.attempts for pending in store.undelivered()]
+
+    async with life(tmp_path) as store:
+        await store.commit(told(1))
+        await store.commit(told(2))
+        fill_the_disk(store)
+        with pytest.raises(CommitFailed):
+            await store.commit(Changes(notices=(receiver.notice(5, details=BIG),)))
+        with pytest.raises(CommitFailed):
+            await store.attempted([(1, 1)], "phone", UTC)
+        crashed = copied(tmp_path)
+        free_the_disk(store)
+    async with life(tmp_path) as store:
+        assert attempts(store) == [1, 0], "the disk worked again before the end: all is known"
+    async with life(crashed) as store:
+        assert attempts(store) == [1, 1], "either may have arrived"
+        await store.commit(told(6))
+        again = copied(crashed)
+    async with life(again) as store:
+        assert attempts(store) == [1, 1, 0]
+        assert store.saved().next_number == 7
+
+
 async def test_a_disk_that_hangs_fails_the_commit_after_two_seconds(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

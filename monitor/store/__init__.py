@@ -8,7 +8,8 @@
 - An entry leaves the backlog only when it is on disk. Each is a list of statements that may run
   twice with the same result, since a commit that reported a fault may have happened all the same.
 - The highest number handed out from memory is also noted in the lock file, so that a number is
-  never used twice even when the program dies before the disk works again.
+  never used twice even when the program dies before the disk works again; and that messages were
+  sent whose attempt is not written, so that what waits then is not sent again without its mark.
 - Not here: who is told what (`core.routing`), and when something is sent (`outbox`).
 
 The only room that imports sqlite3; `records` says what a row holds, `folder` opens the file.
@@ -33,10 +34,11 @@ from monitor.errors import CommitFailed, StoreUnusable
 from monitor.store.folder import (
     DATABASE,
     MIGRATIONS,
+    Noted,
     drop,
-    note_number,
-    noted_number,
+    note,
     open_or_renew,
+    read_noted,
     take,
 )
 from monitor.store.history import Told as ToldOf
@@ -47,6 +49,7 @@ from monitor.store.records import (
     Try,
     answered,
     attempted,
+    doubted,
     forgotten,
     over,
     statements,
@@ -111,7 +114,7 @@ class Store:
         self._one = trio.CapacityLimiter(1)  # the connection is used by one thread at a time
         self._backlog: list[_Entry] = []  # unbounded: what is in it exists nowhere else
         self._work = trio.Event()
-        self._noted = 0
+        self._noted = Noted()
         self._stuck = False
         self.failing = False
         """Whether the last write was refused or is overdue."""
@@ -145,25 +148,32 @@ class Store:
         try:
             if anew:
                 drop(path)
-            noted = 0 if anew else noted_number(lock)
+            noted = Noted() if anew else read_noted(lock)
             database, remarks = open_or_renew(path, utc, migrations)
-            note_number(lock, noted)
+            note(lock, noted)
         except BaseException:
             os.close(lock)
             raise
         store = cls(database, path, lock, remarks, in_thread=in_thread, scale=scale)
         store._noted = noted
+        if noted.unwritten:
+            store._backlog.append(_Entry([doubted()], 0))
+            store._work.set()
         return store
 
     # -------------------------------------------------------------- reading, at the start
 
     def saved(self) -> Saved:
         """Read what an earlier run left behind; blocks, for the start of the program."""
-        return read_saved(self._database, self._noted)
+        return read_saved(self._database, self._noted.number)
 
     def undelivered(self) -> list[Undelivered]:
         """Read what channels have yet to hear, by rising number; blocks, likewise."""
-        return read_undelivered(self._database)
+        found = read_undelivered(self._database)
+        if not self._noted.unwritten:
+            return found
+        # The last life sent from memory and was killed: any of these may have arrived.
+        return [one._replace(attempts=max(1, one.attempts)) for one in found]
 
     def waiting(self) -> dict[str, int]:
         """Count what each channel has yet to hear; blocks, likewise."""
@@ -200,7 +210,11 @@ class Store:
 
     async def attempted(self, tries: Sequence[Try], channel: str, at: int) -> None:
         """Keep that a message begins to be sent, so that a crash in it is known of; as `commit`."""
-        await self._append(tuple(attempted(tries, channel, at)))
+        try:
+            await self._append(tuple(attempted(tries, channel, at)))
+        except CommitFailed:
+            self._note(self._noted._replace(unwritten=True))
+            raise
 
     async def answered(
         self, tries: Sequence[Try], channel: str, status: str, at: int, answer: str = ""
@@ -255,17 +269,17 @@ class Store:
             self.failing = self._stuck = True
             entry.fault = f"it takes longer than {self.PATIENCE * self._scale:g} s"
         if entry.fault:
-            self._note(number)
+            self._note(self._noted._replace(number=max(number, self._noted.number)))
             raise CommitFailed(
                 f"{self._path}: cannot be written: {entry.fault}."
                 " It is tried again; meanwhile messages are sent from memory."
             )
 
-    def _note(self, number: int) -> None:
-        if number > self._noted:
-            self._noted = number
+    def _note(self, noted: Noted) -> None:
+        if noted != self._noted:
+            self._noted = noted
             with contextlib.suppress(OSError):  # a second safety, on a disk that is in trouble
-                note_number(self._lock, number)
+                note(self._lock, noted)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write what is appended, until cancelled; a write once begun ends."""
@@ -288,6 +302,8 @@ class Store:
             self.failing = False
             fault = ""
             del self._backlog[: len(batch)]
+            if not self._backlog:
+                self._note(self._noted._replace(unwritten=False))
         self._stuck = False
         for entry in batch:
             entry.fault = fault
@@ -316,6 +332,8 @@ class Store:
         with trio.move_on_after(self.LAST_WRITE * self._scale, shield=True):
             # Abandoned if the disk hangs: the process ends, and what is in the WAL is safe.
             await self._in_thread(self._finish, limiter=self._one, abandon_on_cancel=True)
+        if not self._backlog:
+            self._note(self._noted._replace(unwritten=False))
         os.close(self._lock)
         return len(self._backlog)
 

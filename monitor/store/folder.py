@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.core.events import Remark
 from monitor.errors import StoreInUse, StoreUnusable
@@ -73,16 +74,28 @@ def take(data_dir: Path) -> int:
     return lock
 
 
-def noted_number(lock: int) -> int:
-    """Read the highest number that an earlier life noted in the lock file; 0: none."""
+class Noted(NamedTuple):
+    """What the lock file holds beside the database, for when that cannot be written."""
+
+    number: int = 0
+    """The highest number of a notice that was handed out from memory; 0: none."""
+    unwritten: bool = False
+    """Whether messages were sent whose attempt was not written: what waits may have arrived."""
+
+
+def read_noted(lock: int) -> Noted:
+    """Read what an earlier life noted in the lock file."""
     words = os.pread(lock, 64, 0).split()
-    return int(words[1]) if len(words) == 2 and words[1].isdigit() else 0  # "PID NUMBER"
+    if len(words) < 2 or not words[1].isdigit():  # "PID NUMBER", or "PID NUMBER unwritten"
+        return Noted()
+    return Noted(int(words[1]), unwritten=len(words) > 2)
 
 
-def note_number(lock: int, number: int) -> None:
-    """Note a number, and this process, in the lock file."""
+def note(lock: int, noted: Noted) -> None:
+    """Note this, and this process, in the lock file."""
     # In place and of one length, so that it works on a full disk too.
-    os.pwrite(lock, f"{os.getpid():<20}{number:>20}\n".encode(), 0)
+    mark = "unwritten" if noted.unwritten else ""
+    os.pwrite(lock, f"{os.getpid():<20}{noted.number:>20} {mark:<10}\n".encode(), 0)
 
 
 def _look(path: Path, known: int) -> None:

@@ -201,6 +201,11 @@ def answered(
             yield over(number, channel, "sent", at, None)
 
 
+def doubted() -> Statement:
+    """Write that whatever waits may have arrived: it was perhaps sent while nothing was written."""
+    return "UPDATE deliveries SET attempts = 1 WHERE state = 'pending' AND attempts = 0", ()
+
+
 def over(number: int, channel: str, state: str, at: int, error: str | None) -> Statement:
     """Write that a delivery is over: `sent` or `dead`, and why."""
     sql = (
