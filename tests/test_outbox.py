@@ -828,6 +828,19 @@ async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
     ]
 
 
+async def test_a_channel_that_failed_in_an_earlier_run_recovers_in_this_one(
+    autojump_clock: Clock,
+) -> None:
+    """One that nothing waits for counts as any other until it fails anew."""
+    desk = Desk(receiver.FakeService(), [OutboxChannel("phone", 0), OutboxChannel("mail", 0)])
+    left = [Undelivered(make(1, at=UTC), "phone", 9)]
+    desk.outbox.restore(left, failing=["phone", "mail", "gone"])
+    assert desk.outbox.failing == {"phone"}
+    async with at_work(desk):
+        await trio.sleep(1)
+    assert (desk.faults, desk.outbox.failing) == ([ChannelRecovered("phone")], frozenset())
+
+
 async def test_a_channel_that_is_new_begins_to_send(autojump_clock: Clock) -> None:
     async with at_work(Desk(receiver.FakeService(), [OutboxChannel("phone", 0)])) as desk:
         await trio.sleep(1)

@@ -170,7 +170,7 @@ class Service:
         self.engine = make_engine(config, rules, saved, doors)
         words = wrap(self.compose) if wrap is not None else self.compose
         self.outbox = make_outbox(
-            config, store, doors, send=send, compose=words, room=room, tell=self._tell
+            config, store, doors, send=send, compose=words, room=room, tell=self._tell, saved=saved
         )
         self.vitals = Vitals(
             config,

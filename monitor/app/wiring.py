@@ -22,6 +22,7 @@ from monitor.core.events import Event, Mark, Now, OwnFault
 from monitor.core.freshness import FORGET_AFTER
 from monitor.core.message import Message
 from monitor.core.notices import Saved
+from monitor.core.own_faults import failing_channels
 from monitor.core.quiet import QuietHours
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
@@ -77,6 +78,7 @@ def make_outbox(
     compose: Compose,
     room: Callable[[str], int],
     tell: Callable[[OwnFault], None],
+    saved: Saved,
 ) -> Outbox:
     """Make the outbox, with what an earlier run did not deliver."""
     outbox = Outbox(
@@ -91,7 +93,7 @@ def make_outbox(
         log=LOG,
         scale=doors.scale,
     )
-    outbox.restore(store.undelivered())
+    outbox.restore(store.undelivered(), failing_channels(saved.timers))
     return outbox
 
 

@@ -132,7 +132,8 @@ class Engine:
         known = self.portfolio.accounts
         self._news = News(self._teller, known, saved, now, self._early)
         self._relying = Relying(known, self._agenda, self._news, now, stale_after)
-        self._faults = OwnFaults(self._teller, known)
+        self._faults = OwnFaults(self._teller, known, saved.timers)
+        self._faults.keep((channel.name for channel in channels), now, self._early)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
         for account in known.values():
             self._watching.begin(account, now, self._early)
@@ -318,6 +319,7 @@ class Engine:
         """Go on by other rules; all that is known stays, and is judged by them at once."""
         before, self._rules = self._rules, edition.by_name()
         self._teller.replace(self._rules, edition.channels, now, outcome)
+        self._faults.keep((channel.name for channel in edition.channels), now, outcome)
         self._recorder.replace(edition.rules, outcome)
         earlier.replace_rules(
             before.values(), self._rules, self._watching, self._teller, now, outcome

@@ -207,7 +207,8 @@ class TimerRecord(NamedTuple):
     happening and target; body: how many happenings wait to be summed up), `alive` (when we last
     were), `known` (key: what happened already, by what the exchange said of it), `rule` (key: rule;
     body: its conditions), `held` (key: account; body: the side of each position that was held),
-    `banned` (body: until when this address was banned), `owed` (key: rule and target; body: what
+    `banned` (body: until when this address was banned), `failing` (key: channel; it was told that
+    nothing gets through), `owed` (key: rule and target; body: what
     became of an alert while a silence covered it).
     """
 

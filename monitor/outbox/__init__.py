@@ -127,13 +127,21 @@ class Outbox:
         for number, channel, urgent in deliveries:
             self._put(by_number[number], channel, 0, urgent=urgent)
 
-    def restore(self, undelivered: Iterable[Undelivered]) -> None:
-        """Take in what an earlier run left, before `run`; it is late, so it is due at once."""
+    def restore(self, undelivered: Iterable[Undelivered], failing: Collection[str] = ()) -> None:
+        """Take in what an earlier run left, before `run`; it is late, so it is due at once.
+
+        Args:
+            undelivered: What waited.
+            failing: Channels of which it was told that nothing gets through. One that nothing
+                waits for counts as any other: only a message could show that it works again.
+        """
         for pending in undelivered:
             self._put(pending.notice, pending.channel, pending.attempts, urgent=pending.urgent)
-        for box in self._boxes.values():
+        for name, box in self._boxes.items():
             if box.waiting:
                 box.group_due = trio.current_time()
+                if name in failing:
+                    box.failing_since, box.announced = box.group_due, True
 
     def replace(self, channels: Sequence[OutboxChannel], anew: Collection[str] = ()) -> None:
         """Have these channels from now on, known by name.

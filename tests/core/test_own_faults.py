@@ -74,6 +74,35 @@ def test_it_stays_open_until_the_channel_recovers() -> None:
     ]
 
 
+def test_a_channel_that_is_taken_out_and_comes_back_may_fail_again() -> None:
+    world = World(TWO_LEVELS, channels=[PHONE, PAGER])
+    world.tell(1, failing())
+    world.reload(700, TWO_LEVELS, channels=[PAGER])
+    world.reload(701, TWO_LEVELS, channels=[PHONE, PAGER])
+    world.tell(702, failing("pager"))
+    world.tell(1400, failing())
+    assert told(world) == [
+        "1 warning channel_failing phone -> pager",
+        "702 warning channel_failing pager -> phone",
+        "1400 critical channel_failing phone -> pager",
+    ]
+
+
+def test_its_recovery_is_told_though_another_run_told_the_fault() -> None:
+    world = World(TWO_LEVELS, channels=[PHONE, MAIL, PAGER])
+    world.tell(1, failing(), failing("pager"), failing("mail"))
+    again = World(TWO_LEVELS, channels=[PHONE, MAIL], saved=world.saved(), start=1000)
+    again.tell(1001, ChannelRecovered("phone"), ChannelRecovered("phone"))
+    again.tell(1002, failing("mail"))  # it lasts
+    third = World(TWO_LEVELS, channels=[PHONE, MAIL], saved=again.saved(), start=2000)
+    third.tell(2001, ChannelRecovered("mail"), ChannelRecovered("phone"))
+    assert [*told(again), *told(third)] == [
+        "1001 warning channel_recovered phone -> mail",
+        "1002 warning channel_failing mail -> phone",
+        "2001 warning channel_recovered mail -> phone",
+    ]
+
+
 def test_each_channel_has_a_fault_of_its_own() -> None:
     world = World(TWO_LEVELS, channels=[PHONE, MAIL, PAGER])
     world.tell(1, failing("phone"))
