@@ -193,6 +193,22 @@ async def test_quiet_hours_end_though_the_clock_was_set(
     assert desk.messages == [(122.0, [1])]
 
 
+async def test_what_quiet_hours_hold_is_not_given_up(autojump_clock: Clock) -> None:
+    """Neither does a channel that works lose it, nor does one that fails keep it for ever."""
+    hours = QUIET._replace(give_up_after=300)
+    async with at_work(Desk(receiver.FakeService(), [hours])) as desk:
+        desk.add(fresh(1, "a"))
+        await trio.sleep(3600)
+    assert (desk.messages, desk.faults) == ([(600.0, [1])], [])
+    hours = hours._replace(quiet_hours=QuietHours(time(23), time(8), ZONE))
+    async with at_work(Desk(receiver.FakeService({"phone": ["500"] * 99}), [hours])) as desk:
+        urgent(desk, fresh(2, "b", "critical"))
+        desk.add(fresh(3, "c"))
+        await trio.sleep(3600)
+    dead = [fault.numbers for fault in desk.faults if isinstance(fault, NoticesDied)]
+    assert dead == [(2,), (3,)]
+
+
 async def test_what_quiet_hours_hold_waits_for_the_next_life(autojump_clock: Clock) -> None:
     desk = Desk(receiver.FakeService(), [QUIET])
     async with trio.open_nursery() as nursery:

@@ -392,6 +392,24 @@ async def test_what_is_too_old_is_given_up(
     ]
 
 
+@pytest.mark.parametrize(
+    ("answers", "ends"),
+    [
+        ([], "0s phone #1 sent"),
+        (["500"] * 9, "0s phone #1 dead: given up after 24 h: 500"),
+    ],
+)
+async def test_what_became_too_old_while_nothing_ran_is_attempted_once(
+    autojump_clock: Clock, answers: list[str], ends: str
+) -> None:
+    desk = Desk(receiver.FakeService({"phone": answers}))
+    old = fresh(1, severity="critical", at=UTC - 3 * DAY * 1000)
+    desk.outbox.restore([Undelivered(old, "phone", 2, urgent=True)])
+    async with at_work(desk):
+        await trio.sleep(3600)
+    assert desk.ledger.lines == ["0s phone #1 attempt 3", ends]
+
+
 async def test_a_newer_reminder_replaces_an_undelivered_one(autojump_clock: Clock) -> None:
     service = receiver.FakeService({"phone": ["500"] * 2})
     async with at_work(Desk(service)) as desk:

@@ -37,7 +37,7 @@ from monitor.core.notices import Delivery, Notice
 from monitor.core.rules import OWN_FAULTS
 from monitor.errors import CommitFailed
 from monitor.notify import Sent
-from monitor.outbox.box import FAILING, GONE, Box, Closed, Item, OutboxChannel
+from monitor.outbox.box import FAILING, GONE, UNTRIED, Box, Closed, Item, OutboxChannel
 from monitor.store import Undelivered
 
 __all__ = ["Keeper", "Outbox", "OutboxChannel"]
@@ -277,11 +277,13 @@ class Outbox:
         now, name = trio.current_time(), box.channel.name
         dead = box.expire(now)
         for item in dead:
-            self._log.error("channel %s: #%d is given up: %s", name, item.number, item.error)
+            self._log.error(
+                "channel %s: #%d is given up: %s", name, item.number, item.error or UNTRIED
+            )
         # A fault about the notice of a fault would breed another.
         numbers = tuple(item.number for item in dead if item.notice.rule != OWN_FAULTS.name)
         if numbers:
-            self._tell(NoticesDied(name, numbers, dead[-1].error))
+            self._tell(NoticesDied(name, numbers, dead[-1].error or UNTRIED))
         since = box.failing_since
         if since is None and box.announced:
             box.announced = False

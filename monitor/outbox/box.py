@@ -29,6 +29,7 @@ SPACED = 0.5  # between two messages with criticals: what comes in between goes 
 MINUTE = 60.0
 
 GONE = "this channel no longer exists"
+UNTRIED = "never attempted"
 
 Alert = tuple[str, Target]
 """What order is kept within: the name of a rule, and its target."""
@@ -64,7 +65,8 @@ class Item:
     """Whether it goes into no digest: it may be what is refused."""
     aside_until: float = 0.0
     """0: not set aside."""
-    error: str = "never attempted"
+    error: str = ""
+    """Why the last attempt of this run failed; "": there was none yet."""
 
     @property
     def number(self) -> int:
@@ -189,11 +191,16 @@ class Box:
         self.wake.set()
 
     def expire(self, now: float) -> list[Item]:
-        """Drop and return the notices that became too old."""
-        old = [item for item in self.waiting.values() if item.expires <= now]
+        """Drop and return the notices that became too old.
+
+        None before it was attempted once in this run, unless the channel is known to fail: what
+        quiet hours hold, or a stop of the program held, is not yet refused by anybody.
+        """
+        waiting = self.waiting.values()
+        old = [i for i in waiting if i.expires <= now and (i.error or self.announced)]
         for item in old:
             hours = self.channel.give_up_after / 3600
-            self.close(item, f"given up after {hours:g} h: {item.error}")
+            self.close(item, f"given up after {hours:g} h: {item.error or UNTRIED}")
         return old
 
     # -------------------------------------------------------------- what is next
@@ -221,7 +228,7 @@ class Box:
         oldest = min(aside, key=lambda item: item.aside_until, default=None)
         if oldest is not None and not due and now >= max(oldest.aside_until, self.not_before):
             return [oldest], now
-        instants = [item.expires for item in self.waiting.values()]
+        instants = [item.expires for item in self.waiting.values() if item.expires > now]
         instants += [item.aside_until for item in aside if item.aside_until > now]
         instants += [ready] if due else []
         instants += [self.not_before] if self.not_before > now else []
