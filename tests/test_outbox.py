@@ -436,7 +436,9 @@ async def test_a_reminder_under_way_is_replaced_only_if_it_fails(
 # ------------------------------------------------------------------ a second life
 
 
-async def test_what_an_earlier_run_left_goes_out_with_its_attempt(autojump_clock: Clock) -> None:
+async def test_what_an_earlier_run_left_goes_out_with_its_attempt(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     desk = Desk(receiver.FakeService())
     desk.outbox.restore(
         [
@@ -449,6 +451,9 @@ async def test_what_an_earlier_run_left_goes_out_with_its_attempt(autojump_clock
         await trio.sleep(60)
     assert desk.attempts == [(0.0, "phone", 1, 2), (0.0, "phone", 3, 1)]
     assert "0s gone #2 dead: this channel no longer exists" in desk.ledger.lines
+    assert said(caplog) == [
+        "channel gone no longer exists: given up is what it had yet to hear: #2"
+    ]
 
 
 async def test_a_store_that_fails_holds_up_nothing(autojump_clock: Clock) -> None:
@@ -822,7 +827,7 @@ GONE = "dead: this channel no longer exists"
     ],
 )
 async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
-    autojump_clock: Clock, outcome: str, ends: list[str]
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture, outcome: str, ends: list[str]
 ) -> None:
     """What is on its way ends by itself; the rest is given up, and it too if it is refused."""
     service = receiver.FakeService({"phone": [outcome]}, takes=3)
@@ -840,6 +845,8 @@ async def test_a_channel_is_taken_out_while_a_message_is_on_its_way(
         "0s phone #2 attempt 1",
         *ends,
     ]
+    given_up = "channel phone no longer exists: given up is what it had yet to hear: #3"
+    assert said(caplog)[0] == given_up
     assert [attempt[:3] for attempt in desk.attempts if attempt[1] == "desk"] == [
         (0.0, "desk", 1),
         (0.0, "desk", 2),

@@ -4,9 +4,17 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock, call
 
+import pytest
+import trio
+import trio.testing
+
+from monitor.cli import serving
+from monitor.errors import StoreInUse
+from monitor.store import Store
 from tests.processes import COMMAND, simulator, wait_for
-from tests.receiver import Receiver, numbers_in
+from tests.receiver import Receiver, inline, numbers_in
 
 # The mark crosses 60,000 every 300 ms, so that a notice is always on its way somewhere.
 ZIGZAG = (
@@ -146,6 +154,39 @@ def test_a_second_service_on_the_same_data_dir_is_told(tmp_path: Path) -> None:
         "Stop that one first, or give this one a data_dir of its own.\n"
     )
     assert (line["kind"], line["severity"], line["rule"]) == ("fired", "warning", "flip")
+
+
+async def test_a_signal_that_comes_twice_is_one_and_a_second_one_ends_at_once(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`timeout`, terminals and supervisors send to a process and to its group."""
+    ends: list[float] = []
+    service, manager = Mock(), Mock()
+    monkeypatch.setattr("os._exit", lambda _: ends.append(trio.current_time()))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serving._stop_on_signal, service, Mock(), manager)
+        for pause in (0.05, 1, 1):
+            signal.raise_signal(signal.SIGTERM)
+            await trio.sleep(pause)
+        nursery.cancel_scope.cancel()
+    assert service.stop.mock_calls == [call("received SIGTERM")]
+    assert ends == [1.05]
+
+
+async def test_a_command_beside_it_keeps_no_service_from_starting(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def let_go(store: Store, seconds: float) -> None:
+        await trio.sleep(seconds)
+        await store.aclose()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(let_go, Store.open(tmp_path, utc=0, in_thread=inline), 1.5)
+        store = await serving.open_store(tmp_path)
+        assert trio.current_time() == pytest.approx(1.5, abs=0.11)
+        with pytest.raises(StoreInUse):
+            await serving.open_store(tmp_path)
+    await store.aclose()
 
 
 def test_a_hang_up_reads_the_files_anew_and_never_ends_the_watch(tmp_path: Path) -> None:

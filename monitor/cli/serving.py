@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from monitor.app import Compose, Doors, Service, real_now
 from monitor.app.desk import Desk
 from monitor.app.reloading import Reloader
 from monitor.app.systemd import Manager, keep_told, manager_of_this_process
+from monitor.app.wiring import LOG
 from monitor.binance.link import make_dial
 from monitor.cli.loading import rules_of
 from monitor.cli.logs import logging_to
@@ -34,10 +36,17 @@ from monitor.config.kinds import MOST_PER_MINUTE
 from monitor.core.digest import Tried
 from monitor.core.message import Message, as_json
 from monitor.core.rules import Rule
-from monitor.errors import ConfigError, Discreet, OperatorError
+from monitor.errors import ConfigError, Discreet, OperatorError, StoreInUse
 from monitor.notify import Console, Notifier, Sent, on_console
 from monitor.quarantine import Quarantine
 from monitor.store import Store
+
+BRIEFLY = 2.0
+"""Seconds that another process may have the folder until this one gives up."""
+
+TWICE = 0.1
+"""Seconds within which a second signal is the first once more: `timeout`, terminals and
+supervisors send to the process and to its group."""
 
 CONSOLE = "console"
 """The one channel of a dry run and of the demo."""
@@ -67,7 +76,7 @@ async def _serve(
     dry_run: bool,
     lines: bool,
 ) -> None:
-    store = Store.open(data_dir, utc=real_now().utc, anew=dry_run)
+    store = await open_store(data_dir, anew=dry_run)
     redact = files.redact
     try:
         send = await senders(config, redact, Console(sys.stdout))
@@ -102,7 +111,29 @@ async def _serve(
                 nursery.start_soon(told)
             nursery.cancel_scope.cancel("the service has ended")
     finally:
-        await store.aclose()
+        unwritten = await store.aclose()
+        if unwritten:
+            LOG.error("the disk took no more: %d entries are lost with this process", unwritten)
+
+
+async def open_store(data_dir: Path, *, anew: bool = False) -> Store:
+    """Lock the folder of this run and open what is in it.
+
+    A command beside the service may have it for a moment; that must not keep the service from
+    starting.
+
+    Raises:
+        StoreUnusable: As `Store.open`; that it is in use, after two seconds.
+    """
+    deadline = trio.current_time() + BRIEFLY
+    while True:
+        await trio.lowlevel.checkpoint()
+        try:
+            return Store.open(data_dir, utc=real_now().utc, anew=anew)
+        except StoreInUse:
+            if trio.current_time() >= deadline:
+                raise
+        await trio.sleep(0.1)
 
 
 class _Files:
@@ -162,15 +193,18 @@ async def _stop_on_signal(
     """
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
-        stopping = False
+        stopping = inf
         async for number in signals:
             if number == signal.SIGHUP:
                 service.log.info("received SIGHUP: reading the files anew")
                 reloader.ask()
                 continue
-            if stopping:
+            now = trio.current_time()
+            if now > stopping + TWICE:
                 os._exit(0)  # what is committed is on disk; the rest was given its chance
-            stopping = True
+            if stopping < inf:
+                continue
+            stopping = now
             name = signal.Signals(number).name
             service.log.info("received %s: finishing; once more ends at once", name)
             manager.tell("STOPPING=1\nSTATUS=finishing what was begun")

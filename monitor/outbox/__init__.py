@@ -137,6 +137,9 @@ class Outbox:
         """
         for pending in undelivered:
             self._put(pending.notice, pending.channel, pending.attempts, urgent=pending.urgent)
+        for channel in dict.fromkeys(closed.channel for closed in self._orphans):
+            mine = [closed.number for closed in self._orphans if closed.channel == channel]
+            self._say_gone(channel, mine)
         for name, box in self._boxes.items():
             if box.waiting:
                 box.group_due = trio.current_time()
@@ -154,7 +157,9 @@ class Outbox:
         """
         wanted = {channel.name: channel for channel in channels}
         for name in [name for name in self._boxes if name not in wanted]:
-            self._boxes.pop(name).dismiss()
+            gone = self._boxes.pop(name)
+            self._say_gone(name, sorted(gone.waiting.keys() - gone.under_way))
+            gone.dismiss()
         for name, channel in wanted.items():
             box = self._boxes.get(name)
             if box is None:
@@ -165,6 +170,11 @@ class Outbox:
             box.channel = channel
             if name in anew:
                 box.begin_anew()
+
+    def _say_gone(self, channel: str, numbers: Sequence[int]) -> None:
+        if numbers:
+            text = "channel %s no longer exists: given up is what it had yet to hear: %s"
+            self._log.warning(text, channel, _numbered(numbers))
 
     def _put(self, notice: Notice, channel: str, attempts: int, *, urgent: bool) -> None:
         box = self._boxes.get(channel)
@@ -297,6 +307,10 @@ class Outbox:
 
 
 def _named(items: Sequence[Item]) -> str:
+    return _numbered([item.number for item in items])
+
+
+def _numbered(numbers: Sequence[int]) -> str:
     """Name notices by their numbers, the first few of them."""
-    named = " ".join(f"#{item.number}" for item in items[:_FEW])
-    return named if len(items) <= _FEW else f"{named} and {len(items) - _FEW} more"
+    named = " ".join(f"#{number}" for number in numbers[:_FEW])
+    return named if len(numbers) <= _FEW else f"{named} and {len(numbers) - _FEW} more"
