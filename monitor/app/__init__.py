@@ -56,6 +56,7 @@ from monitor.core.events import (
     KeyWasRejected,
     Mark,
     MarksChanged,
+    Now,
     PollAnswered,
     PollWanted,
     ReloadRefused,
@@ -314,6 +315,10 @@ class Service:
             return None
         await asked.done.wait()
         return asked.outcome
+
+    def now(self) -> Now:
+        """Tell the time by the service's own clock."""
+        return self._doors.now()
 
     def standing(self) -> list[Standing]:
         """List the alerts that fire, the worst first."""

@@ -3,6 +3,7 @@
     {"do": "alerts"}                                          what stands, silences, what waits
     {"do": "silence", "lasts": 7200000, "rules": ["loss"], …} its number, and what it covers
     {"do": "unsilence", "number": 3}                          what it was
+    {"do": "why", "rule": "loss", "target": "main/BTCUSDT"}   why it stands, or does not
 
 `cli/asking.py` answers the same without a service.
 """
@@ -10,12 +11,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+import trio
+
 from monitor.app import Service
+from monitor.core.addressing import Unknown, read_address
 from monitor.core.events import SilenceLifted, SilenceWanted
+from monitor.core.explaining import Question, explained, understood
+from monitor.core.judging import Judge
+from monitor.core.language.units import Scope
+from monitor.core.message import instant
 from monitor.core.standing import silence_facts
+from monitor.core.triggers import symbols_of, triggers_of
 
 LONGEST = 366 * 86_400_000
 """Milliseconds that a silence may last."""
+LOOKS = 400
+"""Marks that are looked at for one trigger price: the engine waits meanwhile."""
+SEARCH = 1.0
+"""Seconds after which the marks of further symbols are left out."""
 
 
 class Desk:
@@ -37,6 +50,8 @@ class Desk:
                 return await self._silence(question)
             case {"do": "unsilence", "number": int(number)}:
                 return await self._unsilence(number)
+            case {"do": "why", "rule": str(rule), "target": str(target)}:
+                return await self._why(rule, target)
             case _:
                 return {
                     "error": "this service does not know what is asked; are both of one version?"
@@ -76,6 +91,47 @@ class Desk:
             standing = [one.number for one in self._service.engine.silences]
             return {"none": number, "standing": standing}
         return {"silence": silence_facts(ended[0]), "kept": not self._service.store_failing}
+
+    # ------------------------------------------------------------ why
+
+    async def _why(self, rule: str, target: str) -> dict[str, Any]:
+        address = read_address(target)
+        if address is None:
+            return {"error": "a target is ACCOUNT, ACCOUNT/ASSET or ACCOUNT/SYMBOL[/SIDE]"}
+        service = self._service
+        engine, outbox, now = service.engine, service.outbox, service.now()
+        asked = understood(engine, rule, address, now)
+        if isinstance(asked, Unknown):
+            return {"running": True, "unknown": asked.facts()}
+        facts = explained(engine, asked, now)
+        waiting, quiet = outbox.waiting, outbox.quiet_until(now.utc)
+        for channel in facts["channels"]:
+            name = channel["name"]
+            channel["waiting"] = waiting.get(name, 0)
+            channel["failing"] = name in outbox.failing
+            channel["quiet_until"] = instant(quiet[name]) if name in quiet else None
+        facts["not_searched"] = await self._add_triggers(asked, facts["levels"])
+        return {"running": True, "unknown": None} | facts
+
+    async def _add_triggers(self, asked: Question, levels: list[dict[str, Any]]) -> list[str]:
+        """Find the marks at which each level would turn; returns the symbols left out."""
+        subject = asked.subject
+        if subject is None or not levels:
+            return []
+        begun, judge, account = trio.current_time(), Judge(asked.rule), subject.account
+        symbols = [] if subject.scope is Scope.ACCOUNT else symbols_of(subject)
+        for place, symbol in enumerate(symbols):
+            await trio.lowlevel.checkpoint()  # the engine may take a turn between two symbols
+            held = account.holdings.values()
+            gone = subject.holding is not None and subject.holding not in held
+            if gone or trio.current_time() - begun > SEARCH:
+                return symbols[place:]
+            now = self._service.now()
+            for found in triggers_of(subject, [judge], now, {}, only=symbol, most=LOOKS):
+                for level in levels:
+                    if level["severity"] == found.severity.word:
+                        level["triggers"].append(found.facts())
+        return []
 
 
 def read_wanted(question: Mapping[str, Any]) -> SilenceWanted | None:

@@ -17,9 +17,10 @@ import trio
 from monitor import control
 from monitor.app.clock import real_now
 from monitor.config import Config, find_config, load_config
+from monitor.core.addressing import Address
 from monitor.errors import StoreInUse
 from monitor.store import Store
-from monitor.store.history import Told, read_beside
+from monitor.store.history import Database, Told, read_beside, told_about, told_since
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -74,14 +75,34 @@ class Beside:
         Raises:
             StoreUnusable: It cannot be read.
         """
+        return self._read(
+            lambda database: list(told_since(database, since, channel)),
+            lambda store: list(store.history(since, channel)),
+        )
+
+    def about(self, rule: str, address: Address, most: int) -> list[Told]:
+        """Read the latest notices of a rule about a target, so many at most.
+
+        Raises:
+            StoreUnusable: It cannot be read.
+        """
+        return self._read(
+            lambda database: told_about(database, rule, *address, most),
+            lambda store: store.about(rule, *address, most),
+        )
+
+    def _read(
+        self, beside: Callable[[Database], list[Told]], alone: Callable[[Store], list[Told]]
+    ) -> list[Told]:
+        """Read the store of a folder, whether a service runs in it or not."""
         data_dir = self.config.data_dir
         if not (data_dir / "lock").exists():
             return []
         try:
             store = Store.open(data_dir, utc=real_now().utc)
         except StoreInUse:
-            return read_beside(data_dir, since, channel)
-        return _closing(store, lambda store: list(store.history(since, channel)))
+            return read_beside(data_dir, beside)
+        return _closing(store, alone)
 
 
 def _closing(store: Store, use: Callable[[Store], T]) -> T:

@@ -104,4 +104,30 @@ def history(*, config: Path | None, since: str, channel: str | None, lines: bool
     recalling.history(config, since=since, channel=channel, lines=lines)
 
 
-COMMANDS = (alerts, silence, unsilence, history)
+@click.command()
+@CONFIG_OPTION
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the text.")
+@click.argument("rule")
+@click.argument("target")
+def why(*, config: Path | None, rule: str, target: str, as_json: bool) -> int:
+    """Say why a rule fires on a target, or why it does not, and at which price it would.
+
+    TARGET is ACCOUNT/SYMBOL or ACCOUNT/SYMBOL/SIDE for a rule about positions, ACCOUNT/ASSET for
+    one about an asset's money, ACCOUNT for one about accounts.
+
+    Shows the numbers that the rule reads with their age and where they come from, what of each
+    condition is true, delays that run, silences, what each channel heard and would hear, and the
+    latest notices. Asks the running service; without one, shows what the last run left. Exits with
+    1 if there is no such rule or target.
+
+    \b
+      marginwatch why margin-room main/BTCUSDT
+      marginwatch why margin-ratio main/USDT --json
+      marginwatch why blind main
+    """
+    from monitor.cli import explaining  # the store behind it
+
+    return explaining.why(config, rule, target, as_json=as_json)
+
+
+COMMANDS = (alerts, silence, unsilence, history, why)

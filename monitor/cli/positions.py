@@ -193,7 +193,7 @@ class Positions:
             **keys_of(subject.target),
             "asset": worded(sight, "asset"),
             **{name: worded(sight, name) for name in names},
-            "triggers": [_trigger_as_json(each) for each in self._triggers(subject, now)],
+            "triggers": [each.facts() for each in self._triggers(subject, now)],
             "remedy": None if found is None else _remedy_as_json(found),
         }
 
@@ -202,7 +202,7 @@ class Positions:
         return {
             "asset": subject.asset,
             **{name: worded(sight, name) for name in _POOL_COLUMNS.values()},
-            "triggers": [_trigger_as_json(each) for each in self._triggers(subject, now)],
+            "triggers": [each.facts() for each in self._triggers(subject, now)],
         }
 
 
@@ -234,31 +234,6 @@ def _by_level(triggers: Iterable[Trigger]) -> list[list[Trigger]]:
     for trigger in triggers:
         found.setdefault((trigger.rule, trigger.severity), []).append(trigger)
     return list(found.values())
-
-
-def _trigger_as_json(trigger: Trigger) -> dict[str, Any]:
-    return {
-        "rule": trigger.rule,
-        "severity": trigger.severity.word,
-        "on": trigger.on,
-        "symbol": trigger.symbol,
-        "mark": _number(trigger.mark),
-        "below": _answer(trigger.below),
-        "above": _answer(trigger.above),
-        "below_change": _change(trigger.below, trigger.mark),
-        "above_change": _change(trigger.above, trigger.mark),
-    }
-
-
-def _change(answer: Decimal | Answer, mark: Decimal | None) -> str | None:
-    """Tell how far a price is from the mark, a part of it, to a millionth."""
-    if isinstance(answer, Answer) or not mark:
-        return None
-    return f"{answer / mark - 1:.6f}"
-
-
-def _answer(answer: Decimal | Answer) -> str:
-    return answer.value if isinstance(answer, Answer) else f"{answer.normalize():f}"
 
 
 def _remedy_as_json(found: Remedy) -> dict[str, Any]:

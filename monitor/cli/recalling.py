@@ -29,16 +29,16 @@ def history(path: Path | None, *, since: str, channel: str | None, lines: bool) 
     told = beside.told(now - ago, channel)
     if lines:
         for one in told:
-            click.echo(json.dumps(_facts(one), ensure_ascii=False))
+            click.echo(json.dumps(facts_of(one), ensure_ascii=False))
         return
     if not told:
         whose = f" for channel {channel}" if channel else ""
         click.echo(f"nothing was told{whose} in the last {since}")
     for one in told:
-        click.echo("\n".join(_as_text(one, now, beside.config.timezone)))
+        click.echo("\n".join(lines_of(one, now, beside.config.timezone)))
 
 
-def _facts(told: Told) -> dict[str, Any]:
+def facts_of(told: Told) -> dict[str, Any]:
     """Write a notice as `run --dry-run --json` does, with its deliveries in place of its text."""
     facts = as_json(told.notice, Message("", ""), 1)
     for of_one_message in ("attempt", "title", "body"):
@@ -69,7 +69,14 @@ def _instant(at: int | None) -> str | None:
     return None if at is None else instant(at)
 
 
-def _as_text(told: Told, now: int, zone: tzinfo) -> Iterator[str]:
+def lines_of(told: Told, now: int, zone: tzinfo) -> Iterator[str]:
+    """Write a notice in a line, and below it each channel's part.
+
+    Args:
+        told: What was told.
+        now: Unix milliseconds.
+        zone: Of the times.
+    """
     yield line_of(told.notice, now, zone)
     if not told.deliveries:
         yield "    told to nobody"

@@ -14,7 +14,7 @@ at every event: the oracle that the shortcuts are tested against.
     news.py ...... data → happenings
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from monitor.core import earlier
@@ -59,7 +59,7 @@ from monitor.core.freshness import FORGET_AFTER
 from monitor.core.judging import Judge, Watch, look
 from monitor.core.merging import Portfolio, Touched, ticks_of
 from monitor.core.news import News
-from monitor.core.notices import Saved, Silence, TimerRecord
+from monitor.core.notices import AlertRecord, Saved, Silence, TimerRecord, Told
 from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
@@ -199,6 +199,28 @@ class Engine:
             now=now,
             forget_after=self._forget_after,
         )
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Every rule by its name, the built-in one too where there is anybody to tell."""
+        return self._rules
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Where notices may go."""
+        return self._teller.channels
+
+    def told(self) -> list[Told]:
+        """List what every channel heard last of every alert."""
+        return self._teller.told()
+
+    def waiting(self, now: Now) -> list[AlertRecord]:
+        """List the alerts of an earlier run whose target was not seen yet."""
+        return self._watching.waiting(now)
+
+    def reminder_of(self, watch: Watch) -> int | None:
+        """Tell when (ticks) the next reminder of a watch's alert is due; None: none is."""
+        return self._agenda.at(("remind", watch))
 
     @property
     def silences(self) -> tuple[Silence, ...]:

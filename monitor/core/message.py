@@ -26,7 +26,7 @@ from monitor.core.rules import Rule, Severity
 from monitor.core.saying import headline, sentences, where
 from monitor.core.template import FACTS, fields, fill
 
-__all__ = ("Message", "as_json", "compose", "instant", "show", "span")
+__all__ = ("Message", "as_json", "compose", "instant", "show", "span", "whole_seconds")
 
 LATE_AFTER = 60_000
 """Milliseconds after which a message says how late it comes."""
@@ -284,7 +284,7 @@ def as_json(notice: Notice, message: Message, attempt: int) -> dict[str, Any]:
         "side": target.side or None,
         "asset": target.asset or None,
         "since": instant(notice.since) if notice.since is not None else None,
-        "data_age": _seconds(notice.data_age) if notice.data_age is not None else None,
+        "data_age": whole_seconds(notice.data_age) if notice.data_age is not None else None,
         "attempt": attempt,
         "title": message.title,
         "body": message.body,
@@ -292,7 +292,7 @@ def as_json(notice: Notice, message: Message, attempt: int) -> dict[str, Any]:
     }
 
 
-def _seconds(milliseconds: int) -> float:
+def whole_seconds(milliseconds: int) -> float:
     """Write a duration in seconds, whole ones without a point."""
     seconds, rest = divmod(milliseconds, 1000)
     return milliseconds / 1000 if rest else seconds
@@ -312,5 +312,5 @@ def json_value(name: str, reading: Reading) -> Any:
     else:
         text = f"{value:f}" if isinstance(value, Decimal) else str(value)
     if reading.grade is Grade.AGED and reading.age is not None:
-        return {"value": text, "aged_s": _seconds(reading.age)}
+        return {"value": text, "aged_s": whole_seconds(reading.age)}
     return text

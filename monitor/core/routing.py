@@ -38,12 +38,19 @@ class Channel:
 
     def takes(self, rule: Rule, account: str, severity: Severity) -> bool:
         """Tell whether something new of this rule, account and severity is for this channel."""
-        return (
-            severity >= self.min_severity
-            and (not account or self.accounts.match(account))
-            and self.rules.match(rule.name)
-            and (rule.channels is None or self.name in rule.channels)
-        )
+        return not self.refusal(rule, account, severity)
+
+    def refusal(self, rule: Rule, account: str, severity: Severity) -> str:
+        """Say why something new of a rule, account and severity is not for it; "": it is."""
+        if rule.channels is not None and self.name not in rule.channels:
+            return "the rule names other channels"
+        if not self.rules.match(rule.name):
+            return "its rules leave this one out"
+        if account and not self.accounts.match(account):
+            return "its accounts leave this one out"
+        if severity < self.min_severity:
+            return f"its min_severity is {self.min_severity.word}"
+        return ""
 
 
 def critical_channels(
@@ -122,6 +129,11 @@ class Router:
                 del heard[name]
                 void.append(Told(rule, target, name, Severity.NONE))
         return void
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """All that there are."""
+        return self._channels
 
     def told(self, rule: str, target: Target, channel: str) -> Severity:
         """Tell the level of an alert that a channel heard last."""

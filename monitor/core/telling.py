@@ -143,6 +143,11 @@ class Teller:
         for record in records:
             self._take_up(record, now, outcome)
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """All that there are."""
+        return self._router.channels
+
     def told(self) -> list[Told]:
         """List what every channel heard last of every alert."""
         return self._router.all_told()

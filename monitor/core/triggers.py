@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from monitor.core.events import Now
 from monitor.core.judging import Judge
@@ -70,9 +70,39 @@ class Trigger:
             return INFINITE
         return min((abs(each / mark - 1) for each in prices), default=INFINITE)
 
+    def facts(self) -> dict[str, Any]:
+        """Write it for JSON."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity.word,
+            "on": self.on,
+            "symbol": self.symbol,
+            "mark": None if self.mark is None else f"{self.mark:f}",
+            "below": _answer(self.below),
+            "above": _answer(self.above),
+            "below_change": self._change(self.below),
+            "above_change": self._change(self.above),
+        }
+
+    def _change(self, answer: Decimal | Answer) -> str | None:
+        """Tell how far a price is from the mark, a part of it, to a millionth."""
+        if isinstance(answer, Answer) or not self.mark:
+            return None
+        return f"{answer / self.mark - 1:.6f}"
+
+
+def _answer(answer: Decimal | Answer) -> str:
+    return answer.value if isinstance(answer, Answer) else f"{answer.normalize():f}"
+
 
 def triggers_of(
-    subject: Subject, judges: Sequence[Judge], now: Now, ticks: Mapping[str, Decimal]
+    subject: Subject,
+    judges: Sequence[Judge],
+    now: Now,
+    ticks: Mapping[str, Decimal],
+    *,
+    only: str = "",
+    most: int = MOST,
 ) -> list[Trigger]:
     """Find where each level turns of each rule that is meant for a target; the nearest first.
 
@@ -81,14 +111,16 @@ def triggers_of(
         judges: The rules; those for other targets are passed over.
         now: The instant at which ages are taken.
         ticks: By symbol, the steps that its prices go in; without one, the digits of its mark.
+        only: The one symbol whose mark moves; "": each of those that move the target.
+        most: Marks that are looked at for one answer.
     """
     found: list[Trigger] = []
     meant = subject.rules(judges)
     marks = marks_of(subject.account)
-    for symbol in _symbols(subject) if meant else ():
+    for symbol in ([only] if only else symbols_of(subject)) if meant else ():
         with supposing(subject.account, {}, now):
             world = OneMark(subject, symbol, meant, now)
-            search = _Search(world, marks.get(symbol), ticks.get(symbol))
+            search = _Search(world, marks.get(symbol), ticks.get(symbol), most)
             for judge in meant:
                 for place in reversed(range(len(judge.levels))):
                     on = world.stands(judge, place) is Truth.TRUE
@@ -109,7 +141,7 @@ def triggers_of(
     return sorted(found, key=lambda one: one.distance)
 
 
-def _symbols(subject: Subject) -> list[str]:
+def symbols_of(subject: Subject) -> list[str]:
     """List the symbols whose marks move a target."""
     account = subject.account
     if subject.holding is not None:
@@ -151,10 +183,14 @@ class _Search:
         world: What is judged.
         mark: Where the mark stands; None: unknown.
         tick: The step of prices; None: unknown.
+        most: Marks that are looked at for one answer.
     """
 
-    def __init__(self, world: OneMark, mark: Decimal | None, tick: Decimal | None) -> None:
+    def __init__(
+        self, world: OneMark, mark: Decimal | None, tick: Decimal | None, most: int
+    ) -> None:
         self._world = world
+        self._looks = most
         self._mark = None if mark is None else int(mark.scaleb(DIGITS))
         step = tick or (Decimal(1) if mark is None else tick_of(mark))
         self._tick = max(1, int(step.scaleb(DIGITS)))
@@ -177,7 +213,7 @@ class _Search:
         if self._mark is None:
             return Answer.UNKNOWN
         try:
-            self._most = self._world.looks + MOST
+            self._most = self._world.looks + self._looks
             found = self._nearest(wanted, self._mark)
             if found is not None:
                 return Decimal(found).scaleb(-DIGITS)

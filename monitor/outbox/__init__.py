@@ -121,6 +121,16 @@ class Outbox:
         """How many notices each channel has yet to hear."""
         return {name: len(box.waiting) for name, box in self._boxes.items()}
 
+    def quiet_until(self, utc: int) -> dict[str, int]:
+        """Tell which channels' quiet hours hold what is not urgent, and until when (unix ms)."""
+        found = {}
+        for name, box in self._boxes.items():
+            hours = box.channel.quiet_hours
+            until = None if hours is None else hours.until(utc)
+            if until is not None:
+                found[name] = until
+        return found
+
     def add(self, notices: Sequence[Notice], deliveries: Sequence[Delivery]) -> None:
         """Take in what was committed, or what could not be: then it is sent from memory."""
         by_number = {notice.number: notice for notice in notices}

@@ -42,7 +42,7 @@ from monitor.store.folder import (
     take,
 )
 from monitor.store.history import Told as ToldOf
-from monitor.store.history import told_since
+from monitor.store.history import told_about, told_since
 from monitor.store.reading import Undelivered, read_saved, read_undelivered
 from monitor.store.records import (
     Statement,
@@ -185,6 +185,10 @@ class Store:
     def history(self, since: int, channel: str | None = None) -> Iterator[ToldOf]:
         """Read the notices from an instant on, by number; blocks, for commands beside a service."""
         return told_since(self._database, since, channel)
+
+    def about(self, rule: str, account: str, name: str, side: str, most: int) -> list[ToldOf]:
+        """Read the latest notices of a rule about a target; blocks, likewise (`told_about`)."""
+        return told_about(self._database, rule, account, name, side, most)
 
     # -------------------------------------------------------------- writing
 

@@ -1,16 +1,21 @@
 """What was told: notices with what became of them, read back."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from monitor.core.notices import Notice
 from monitor.errors import StoreUnusable
 from monitor.store.folder import DATABASE, MIGRATIONS
 from monitor.store.records import read_notice
+
+T = TypeVar("T")
+
+Database = sqlite3.Connection
+"""An open one."""
 
 
 class Attempt(NamedTuple):
@@ -45,6 +50,15 @@ class Told(NamedTuple):
     """One for each channel that was to hear it; none where nobody was."""
 
 
+_COLUMNS = (
+    "SELECT notices.number, notices.at, facts, d.channel, state, done_at, last_error,"
+    " a.attempt, a.at, status, answer, answered"
+    " FROM notices LEFT JOIN deliveries AS d USING (number)"
+    " LEFT JOIN attempts AS a ON a.number = d.number AND a.channel = d.channel"
+)
+_ORDER = " ORDER BY notices.number, d.channel, a.attempt"
+
+
 def told_since(
     database: sqlite3.Connection, since: int, channel: str | None = None
 ) -> Iterator[Told]:
@@ -55,15 +69,42 @@ def told_since(
         since: Unix milliseconds.
         channel: Only what this channel was to hear.
     """
+    chosen = " WHERE notices.at >= ?1 AND (?2 IS NULL OR d.channel = ?2)"
+    return _read(database.execute(_COLUMNS + chosen + _ORDER, (since, channel)))
+
+
+def told_about(
+    database: sqlite3.Connection, rule: str, account: str, name: str, side: str, most: int
+) -> list[Told]:
+    """Read the latest notices of a rule about a target, by number.
+
+    Args:
+        database: Open.
+        rule: Its name.
+        account: Of the target.
+        name: A symbol or an asset; "" for the account itself.
+        side: long or short; "" for either.
+        most: So many notices at most.
+    """
     sql = (
-        "SELECT notices.number, notices.at, facts, d.channel, state, done_at, last_error,"
-        " a.attempt, a.at, status, answer, answered"
-        " FROM notices LEFT JOIN deliveries AS d USING (number)"
-        " LEFT JOIN attempts AS a ON a.number = d.number AND a.channel = d.channel"
-        " WHERE notices.at >= ?1 AND (?2 IS NULL OR d.channel = ?2)"
-        " ORDER BY notices.number, d.channel, a.attempt"
+        "SELECT number FROM notices WHERE json_extract(facts, '$.rule') = ?1"
+        " AND json_extract(facts, '$.target[0]') IN (?2, '')"
+        " AND (?3 IN (json_extract(facts, '$.target[1]'), json_extract(facts, '$.target[4]')))"
+        " AND (?3 != '' OR json_extract(facts, '$.target[1]') = ''"
+        " AND json_extract(facts, '$.target[4]') = '')"
+        " AND ?4 IN ('', json_extract(facts, '$.target[3]'))"
+        " ORDER BY number DESC LIMIT ?5"
     )
-    rows = database.execute(sql, (since, channel))
+    numbers = [number for (number,) in database.execute(sql, (rule, account, name, side, most))]
+    chosen = " WHERE notices.number = ?"
+    return [
+        told
+        for number in reversed(numbers)
+        for told in _read(database.execute(_COLUMNS + chosen + _ORDER, (number,)))
+    ]
+
+
+def _read(rows: Iterable[tuple[Any, ...]]) -> Iterator[Told]:
     for head, of_notice in groupby(rows, lambda row: row[:3]):
         deliveries = tuple(
             Delivery(to, state, done, error, tuple(_attempts(tries)))
@@ -77,8 +118,12 @@ def _attempts(rows: Iterable[tuple[Any, ...]]) -> Iterator[Attempt]:
     return (Attempt(*row[7:]) for row in rows if row[7] is not None)
 
 
-def read_beside(data_dir: Path, since: int, channel: str | None = None) -> list[Told]:
+def read_beside(data_dir: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read what was told while a service runs in the folder; blocks, and writes nothing.
+
+    Args:
+        data_dir: The folder.
+        read: What reads it.
 
     Raises:
         StoreUnusable: It cannot be read.
@@ -93,6 +138,6 @@ def read_beside(data_dir: Path, since: int, channel: str | None = None) -> list[
                     f"{path} is in use by a marginwatch of another version.\n"
                     "Run this command with the version that runs as the service."
                 )
-            return list(told_since(database, since, channel))
+            return read(database)
     except sqlite3.Error as exc:
         raise StoreUnusable(f"{path} cannot be read: {exc}.") from exc
