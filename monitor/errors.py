@@ -10,6 +10,7 @@
     │  ├─ PortInUse             … another program listens there
     │  ├─ StoreUnusable         … data_dir is unreadable, full or from a newer version
     │  │  └─ StoreInUse         … another process has it
+    │  ├─ BackupFailed          … where a backup goes, or what it is of
     │  └─ NoAnswer              … a running service does not answer a command
     ├─ ConditionError           a rule's condition is wrong; `rulefile` adds the place
     ├─ ExchangeRefused          the exchange answered with an error code
@@ -87,6 +88,10 @@ class StoreUnusable(OperatorError):
 
 class StoreInUse(StoreUnusable):
     """Another process has the data directory."""
+
+
+class BackupFailed(OperatorError):
+    """A backup cannot be made; nothing is left of it."""
 
 
 class NoAnswer(OperatorError):

@@ -130,4 +130,21 @@ def why(*, config: Path | None, rule: str, target: str, as_json: bool) -> int:
     return explaining.why(config, rule, target, as_json=as_json)
 
 
-COMMANDS = (alerts, silence, unsilence, history, why)
+@click.command()
+@CONFIG_OPTION
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(*, config: Path | None, file: Path) -> None:
+    """Copy the store (alerts, what was told, silences, notices) to FILE while the service runs.
+
+    The copy is of one instant, is checked, and is readable by you alone; the service does not wait
+    for it. Works without a service too. Overwrites nothing.
+
+    \b
+      marginwatch backup ~/marginwatch-2026-01-02.db
+    """
+    from monitor.cli import copying  # the store behind it
+
+    copying.backup(config, file)
+
+
+COMMANDS = (alerts, silence, unsilence, history, why, backup)
