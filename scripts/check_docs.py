@@ -120,6 +120,8 @@ CONFIG_WORDS = {
     "Heartbeat.url": "Asked by GET while all is well, over a connection of its own; whoever misses "
     "it tells you. Redirects are not followed. A secret.",
     "Heartbeat.every": "Time between two beats.",
+    "Heartbeat.daily": "When channels that take info of everything are told, once a day, that the "
+    "program is still here, by the clocks of `timezone`; goes without a `url` too.",
     "Log.level": "The least that is logged, on stderr.",
     "Log.format": "Lines to read, or one JSON object a line: `at`, `level`, `logger`, `text`.",
 }
@@ -130,6 +132,8 @@ COMPUTED_DEFAULTS = {
     "Account.private_key": "this or `api_secret`",
     "Account.private_key_passphrase": "none",
     "Account.endpoints": "the network's",
+    "Heartbeat.url": "none: no beats",
+    "Heartbeat.daily": "never",
     "Endpoints.ws_api": "the network's",
     "Endpoints.streams": "the network's",
     "Endpoints.rest": "the network's",

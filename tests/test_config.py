@@ -96,6 +96,13 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
     assert config.keep_history == 90 * 86_400_000
 
 
+def test_a_daily_message_needs_no_heartbeat() -> None:
+    config = load(ACCOUNT + CHANNEL + '[heartbeat]\ndaily = "08:00"\n')
+    assert config.heartbeat is not None
+    assert (config.heartbeat.daily, config.heartbeat.beats) == (time(8), False)
+    assert not [secret for secret in config.plain_secrets() if secret == "None"]
+
+
 def test_a_long_configuration_says_all_of_it() -> None:
     config = load(
         'rules = ["a.toml"]\ndata_dir = "state"\ntimezone = "Asia/Tokyo"\npoll_interval = "5s"\n'
@@ -109,6 +116,7 @@ def test_a_long_configuration_says_all_of_it() -> None:
         '[log]\nlevel = "debug"\nformat = "json"\n'
     )
     assert config.heartbeat is not None
+    assert config.heartbeat.url is not None
     assert config.heartbeat.url.get_secret_value() == "https://example.com/token-4711-abcdef?a=1"
     assert config.heartbeat.every == 90_000
     assert config.data_dir == Path.cwd() / "state"
@@ -472,6 +480,7 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
     whole = load("\n".join(lines), mode=0o600, environ=environ)
     assert whole.accounts[0].signing_keys()["passphrase"] == "BINANCE_PASSPHRASE-value"
     assert whole.heartbeat is not None
+    assert whole.heartbeat.url is not None
     assert whole.heartbeat.url.get_secret_value() == environ["HEARTBEAT_URL"]
 
 

@@ -4,6 +4,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import time
 from functools import partial
 from pathlib import Path
 
@@ -242,6 +243,10 @@ def test_a_dry_run_makes_no_beats(tmp_path: Path) -> None:
     config = load_config(path, need_channels=False)
     assert config.heartbeat is not None
     assert with_console(config).heartbeat is None
+    path.write_text(f'{path.read_text()}daily = "08:00"\n')
+    daily = with_console(load_config(path, need_channels=False)).heartbeat
+    assert daily is not None
+    assert (daily.url, daily.daily) == (None, time(8)), "its own message is on its console"
 
 
 # Why it is held back -------------------------------------------------------------------------

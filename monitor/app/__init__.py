@@ -9,6 +9,7 @@
        ├─ marks ........... the mark price socket
        ├─ bulletin ........ says in the log how each account stands
        ├─ heart ........... beats while all is well, for whoever misses it
+       ├─ daily ........... once a day: that we are still here
        ├─ asset prices .... while an account is in multi-assets mode
        └─ mark carrier .... newest marks → the channel, one batch at a time
 
@@ -25,6 +26,7 @@ import trio
 
 from monitor.app.bulletin import Bulletin
 from monitor.app.clock import ClockWatch, real_now, story_clock
+from monitor.app.daily import Daily
 from monitor.app.heartbeat import Heart
 from monitor.app.vitals import Vitals
 from monitor.app.wiring import (
@@ -61,6 +63,7 @@ from monitor.core.events import (
     PollWanted,
     ReloadRefused,
     Remark,
+    StillHere,
     Stopping,
     StoreFailed,
     StoreReplaced,
@@ -188,6 +191,8 @@ class Service:
             log=LOG,
             scale=doors.scale,
         )
+        self._begun = doors.now().ticks
+        self._daily = Daily(config.heartbeat, config.timezone, now=doors.now, call=self._greet)
         # The exchange counts weight per address: one budget for all.
         self.budget = make_budget(config, doors, on_ban=self._on_ban)
         self.budget.resume_ban(banned_until(saved))
@@ -258,6 +263,7 @@ class Service:
                         for account in self.accounts.values():
                             sources.start_soon(self._watch_account, account)
                         sources.start_soon(self._heart.run)
+                        sources.start_soon(self._daily.run)
                         sources.start_soon(self._marks.run)
                         sources.start_soon(self._asset_prices.run)
                         sources.start_soon(self._carry_marks)
@@ -380,6 +386,7 @@ class Service:
         self.outbox.replace(outbox_channels(config), anew=moved)
         self.vitals.take(config, order.rules)
         self._heart.take(config.heartbeat)
+        self._daily.take(config.heartbeat)
         await self._follow(outcome)
         order.taken.set()
 
@@ -401,6 +408,10 @@ class Service:
             self._late.append(event)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             pass  # the service is ending: what it has to say of itself is in the log
+
+    def _greet(self) -> None:
+        up = self._doors.now().ticks - self._begun
+        self._tell(StillHere(up, self.outbox.waiting, tuple(sorted(self.outbox.failing))))
 
     def _on_ban(self, until: int, message: str) -> None:
         self._tell(AddressBanned(until, message))

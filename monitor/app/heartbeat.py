@@ -67,20 +67,21 @@ class Heart:
         """Beat until cancelled."""
         while True:
             changed = self._changed = trio.Event()
-            if self._config is None:
+            config = self._config
+            if config is None or config.url is None:
                 await changed.wait()
                 continue
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._beat_by, self._config)
+                nursery.start_soon(self._beat_by, config.url.get_secret_value(), config.every)
                 await changed.wait()
                 nursery.cancel_scope.cancel("another heartbeat is configured")
 
-    async def _beat_by(self, config: Heartbeat) -> None:
+    async def _beat_by(self, url: str, every: int) -> None:
         while True:
             await until_well("the heartbeat", self._ask, self._log, self._scale)
-            due = trio.current_time() + config.every / 1000
+            due = trio.current_time() + every / 1000
             try:
-                await self._beat(config.url.get_secret_value())
+                await self._beat(url)
             except Exception:  # noqa: BLE001 - a bug here must not end the watch
                 self._note("a bug, please report it", bug=True)
             await trio.sleep_until(max(due, trio.current_time()))

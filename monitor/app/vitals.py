@@ -120,7 +120,8 @@ class Vitals:
     def take(self, config: Config, rules: Sequence[Rule]) -> None:
         """Go by other rules and channels."""
         self._critical = critical_channels(channels_of(config), rules, self._accounts)
-        every = None if config.heartbeat is None else config.heartbeat.every
+        beat = config.heartbeat
+        every = beat.every if beat is not None and beat.beats else None
         self._patience = patience(every, self._doors.scale)
 
     def turned(self) -> None:

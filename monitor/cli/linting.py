@@ -79,7 +79,7 @@ def _surroundings(config: "Config", *, whole: bool) -> Surroundings:
             for channel in config.channels
         ),
         whole=whole,
-        heartbeat=config.heartbeat is not None,
+        heartbeat=config.heartbeat is not None and config.heartbeat.beats,
     )
 
 

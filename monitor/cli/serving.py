@@ -276,13 +276,15 @@ async def senders(
 
 
 def with_console(config: Config) -> Config:
-    """Put the console in the place of every channel, and nothing in that of the heartbeat.
+    """Put the console in the place of every channel, and nobody in that of the heartbeat.
 
     A dry run may be beside the service: its beats would hide that the service is gone.
     """
+    beat = config.heartbeat
+    daily = None if beat is None or beat.daily is None else beat.model_copy(update={"url": None})
     unhurried = {"group_wait": "0s", "max_per_minute": MOST_PER_MINUTE}
     channel = Channel.model_validate({"name": CONSOLE, "url": "console://", **unhurried})
-    return config.model_copy(update={"channels": (channel,), "heartbeat": None})
+    return config.model_copy(update={"channels": (channel,), "heartbeat": daily})
 
 
 def _words(*, dry_run: bool, lines: bool) -> Callable[[Compose], Compose] | None:

@@ -113,7 +113,7 @@ def redactor(config: Config) -> Callable[[str], str]:
     """
     words = {form for value in secrets(config) for form in _forms(value)}
     urls = [channel.url for channel in config.channels]
-    if config.heartbeat is not None:
+    if config.heartbeat is not None and config.heartbeat.url is not None:
         urls.append(config.heartbeat.url)
     for url in urls:
         words.update(_url_parts(url.get_secret_value()))

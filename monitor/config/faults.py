@@ -38,9 +38,7 @@ _EXAMPLES = {
     "name": 'write name = "main"',
     "api_key": 'write api_key = "${BINANCE_API_KEY}"',
     "url": 'write url = "tgram://${TOKEN}/${CHAT}", or any other Apprise URL',
-    "heartbeat.url": 'write url = "${HEARTBEAT_URL}", which a service waits to be asked for',
 }
-_BEAT = ("heartbeat", "url")
 
 
 def keys_of(
@@ -192,7 +190,7 @@ class FaultFinder:
             case "missing":
                 key = str(trail[-1])
                 where = located(trail[:-1], self.raw)
-                hint = _EXAMPLES.get("heartbeat.url" if trail == _BEAT else key, "")
+                hint = _EXAMPLES.get(key, "")
                 return self._page.at_table(trail[:-1], f"{where}: `{key}` is missing", hint)
             case "extra_forbidden":
                 return self._unknown(trail)

@@ -25,6 +25,8 @@ from monitor.config.kinds import (
     Name,
     OptionalSecret,
     OptionalSecretText,
+    OptionalTimeOfDay,
+    OptionalWebSecret,
     Patterns,
     PerMinute,
     Reminder,
@@ -34,7 +36,6 @@ from monitor.config.kinds import (
     Socket,
     TimeOfDay,
     Web,
-    WebSecret,
     Zone,
     between,
     is_loopback,
@@ -247,9 +248,27 @@ class Channel(_Model):
 class Heartbeat(_Model):
     """`[heartbeat]`."""
 
-    url: WebSecret
+    url: OptionalWebSecret = None
+    """None: nobody is asked, there is only the daily message."""
     every: Annotated[int, between("1s", "24h")] = 60_000
     """Milliseconds."""
+    daily: OptionalTimeOfDay = None
+    """When channels are told that we are still here; None: never."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_some_use(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "url" in data:
+            return data
+        if "daily" not in data or "every" in data:
+            hint = 'write url = "${HEARTBEAT_URL}", which a service waits to be asked for'
+            refuse(Wrong("`url` is missing", hint))
+        return data
+
+    @property
+    def beats(self) -> bool:
+        """Whether somebody is asked."""
+        return self.url is not None
 
 
 class Log(_Model):
@@ -354,6 +373,6 @@ class Config(_Model):
             yield from account.plain_secrets()
         for channel in self.channels:
             yield channel.url.get_secret_value()
-        if self.heartbeat is not None:
+        if self.heartbeat is not None and self.heartbeat.url is not None:
             yield self.heartbeat.url.get_secret_value()
         yield from self._from_files

@@ -20,6 +20,7 @@ from typing import assert_never
 from monitor.core import earlier
 from monitor.core.agenda import Agenda
 from monitor.core.brackets import take_brackets, take_prices
+from monitor.core.daily import still_here
 from monitor.core.earlier import Edition
 from monitor.core.events import (
     AccountChanged,
@@ -45,8 +46,10 @@ from monitor.core.events import (
     PollsPaced,
     PollWanted,
     ReloadRefused,
+    Remark,
     SilenceLifted,
     SilenceWanted,
+    StillHere,
     Stopping,
     StoreFailed,
     StoreReplaced,
@@ -78,6 +81,11 @@ __all__ = ("Engine", "Outcome", "target_of")
 
 ALIVE_EVERY = 60_000
 """Milliseconds between two notes that we were alive, or that an account was seen fresh."""
+
+NOBODY = (
+    'no channel takes the daily message: it goes to those with min_severity = "info" whose accounts'
+    " and rules leave nothing out"
+)
 
 
 class Engine:
@@ -327,8 +335,20 @@ class Engine:
                 self._faults.of_channel(event, now, outcome)
             case StoreFailed() | StoreReplaced():
                 self._faults.of_store(event, now, outcome)
+            case StillHere():
+                self._greet(event, now, outcome)
             case _:
                 assert_never(event)
+
+    def _greet(self, event: StillHere, now: Now, outcome: Outcome) -> None:
+        """Tell whoever takes it that we are still here."""
+        firing = [one.level for one in self.standing(now)]
+        accounts = self.portfolio.accounts.values()
+        said = still_here(accounts, firing, self._teller.silences, event, now)
+        self._teller.greet(said, now, outcome)
+        told = outcome.notices[-1].number if outcome.notices else None
+        if told not in {delivery.number for delivery in outcome.deliveries}:
+            outcome.remarks.append(Remark("warning", NOBODY))
 
     def _take_staged(self, staged: Staged, now: Now, touched: Touched, outcome: Outcome) -> None:
         for event in staged.events:

@@ -430,6 +430,18 @@ OwnFault = ChannelFailed | ChannelRecovered | NoticesDied | StoreFailed | StoreR
 
 
 @dataclass(frozen=True, slots=True)
+class StillHere:
+    """The time of day has come at which channels are told that we are still here."""
+
+    up: int
+    """Milliseconds that this run has lasted."""
+    waiting: Mapping[str, int]
+    """By channel: how many notices it has yet to hear."""
+    failing: tuple[str, ...] = ()
+    """The channels that let nothing through."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The program is about to end: what is written only now and then is written now."""
 
@@ -463,6 +475,7 @@ WorldEvent = (
     | NoticesDied
     | StoreFailed
     | StoreReplaced
+    | StillHere
     | Woke
     | Stopping
 )

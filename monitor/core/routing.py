@@ -13,15 +13,17 @@ A delivery is urgent, and no quiet hours hold it, where the notice is critical o
 told of its alert as critical.
 
 What is of no account, such as a ban, no filter of accounts holds back. The program's own faults go
-to every channel, whatever its filters, but for the channel that they are about.
+to every channel, whatever its filters, but for the channel that they are about. The daily message
+names every account, and goes to the channels that take info of all of them.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from monitor.core.daily import accounts_in
 from monitor.core.notices import Delivery, Notice, Silence, Target, Told
-from monitor.core.rules import OWN_FAULTS, Globs, Rule, Severity
+from monitor.core.rules import OWN_FAULTS, STILL_HERE, Globs, Rule, Severity
 from monitor.core.silences import Silences
 
 
@@ -181,6 +183,8 @@ class Router:
 
     def _hearers(self, notice: Notice, rule: Rule | None) -> list[str]:
         """Name the channels that hear of a happening."""
+        if rule is OWN_FAULTS and notice.happening == STILL_HERE:
+            return [channel.name for channel in self._channels if _takes_all(channel, notice)]
         if rule is OWN_FAULTS:
             about = notice.details.get("channel")
             return [channel.name for channel in self._channels if channel.name != about]
@@ -241,3 +245,9 @@ class Router:
         return Delivery(
             notice.number, channel, urgent=critical or heard.highest is Severity.CRITICAL
         )
+
+
+def _takes_all(channel: Channel, notice: Notice) -> bool:
+    """Tell whether a channel is for all that the daily message says."""
+    accounts = accounts_in(notice.details)
+    return all(channel.takes(OWN_FAULTS, name, notice.severity) for name in accounts)

@@ -125,6 +125,9 @@ class Rule:
     runbook: str | None = None
 
 
+STILL_HERE = "still_here"
+"""The daily message: a happening of the built-in rule that is no fault."""
+
 OWN_FAULTS = Rule(
     "marginwatch",
     Scope.ANY,
@@ -134,11 +137,12 @@ OWN_FAULTS = Rule(
         "notices_dead",
         "polls_stretched",
         "reload_refused",
+        STILL_HERE,
         "store_failing",
         "store_replaced",
     ),
     severity=Severity.WARNING,
     cooldown=600_000,
 )
-"""The program's own faults. Its name is reserved; its notices go to every channel, whatever the
-channel's filters."""
+"""The program's own faults, and the daily message. Its name is reserved; faults go to every
+channel, whatever its filters."""

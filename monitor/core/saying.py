@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
 
+from monitor.core.daily import in_full, in_short
 from monitor.core.formats import PLAIN, Style, amount, clock, clock_after, money, price
 from monitor.core.notices import Notice, Target
+from monitor.core.rules import STILL_HERE
 
 _PLAIN = {
     "liquidation": "the exchange is liquidating this position",
@@ -65,6 +67,8 @@ def headline(notice: Notice) -> str:
             return f"margin type {_from_to(details, 'margin_type')}: {place}"
         case "channel_failing" | "channel_recovered" | "notices_dead" if "channel" in details:
             return f"{place}: {kind.replace('_', ' ')}: {details['channel']}"
+        case _ if kind == STILL_HERE:
+            return f"{place}: {in_short(details)}"
         case _:
             return f"{place}: {_TITLES.get(kind) or kind.replace('_', ' ')}"
 
@@ -72,6 +76,8 @@ def headline(notice: Notice) -> str:
 def sentences(notice: Notice, zone: tzinfo, style: Style = PLAIN) -> list[str]:
     """Say what happened, and list what else is known of it."""
     details = dict(notice.details)
+    if notice.happening == STILL_HERE:
+        return list(in_full(details, notice.at, zone))
     several = notice.count is not None and notice.count > 1
     first = _sentence(notice.happening or "", notice.target, details, several=several)
     seen = details.pop("seen_by_poll_at", None)

@@ -31,7 +31,7 @@ from monitor.core.notices import (
 )
 from monitor.core.owing import Owing
 from monitor.core.routing import Channel, Router
-from monitor.core.rules import Rule, Severity
+from monitor.core.rules import OWN_FAULTS, Rule, Severity
 from monitor.core.silences import Silences
 
 EXPIRE, JUDGE, REST = 0, 1, 2
@@ -378,6 +378,12 @@ class Teller:
             else:
                 cooldown.add(happening)
             outcome.timers["cooldown", key] = cooldown.record(rule, now)
+
+    def greet(self, happening: Happening, now: Now, outcome: Outcome) -> None:
+        """Tell a happening of the built-in rule at once, whatever was told of it before."""
+        rule = self._rules.get(OWN_FAULTS.name)
+        if rule is not None:
+            self._tell_happening(rule, happening, 1, now, outcome)
 
     def cooled(self, key: str, now: Now, outcome: Outcome) -> None:
         """Sum up what repeated within a cooldown that has ended."""

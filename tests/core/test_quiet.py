@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.quiet import QuietHours
+from monitor.core.quiet import QuietHours, next_time
 
 VIENNA = ZoneInfo("Europe/Vienna")
 NIGHT = QuietHours(time(23), time(7), VIENNA)
@@ -76,3 +76,35 @@ def test_what_ends_is_over(begin: time, end: time, moment: datetime, zone: str) 
     assert hours.until(until - 1) == until
     if begin != end:
         assert hours.until(until) != until
+
+
+@pytest.mark.parametrize(
+    ("wall", "after", "then"),
+    [
+        pytest.param(time(8), "2026-01-02 06:59", "2026-01-02 07:00", id="today"),
+        pytest.param(time(8), "2026-01-02 07:00", "2026-01-03 07:00", id="it is later"),
+        pytest.param(time(0), "2026-01-02 22:59", "2026-01-02 23:00", id="midnight"),
+        pytest.param(time(8), "2026-03-28 07:00", "2026-03-29 06:00", id="a day of 23 hours"),
+        pytest.param(time(8), "2026-10-24 06:00", "2026-10-25 07:00", id="a day of 25 hours"),
+        pytest.param(time(2, 30), "2026-03-29 00:59", "2026-03-29 01:30", id="left out"),
+        pytest.param(time(2, 30), "2026-03-29 01:30", "2026-03-30 00:30", id="and once"),
+        pytest.param(time(2, 30), "2026-10-25 00:29", "2026-10-25 00:30", id="twice: the first"),
+        pytest.param(time(2, 30), "2026-10-25 00:30", "2026-10-26 01:30", id="and no second"),
+    ],
+)
+def test_when_a_time_of_day_comes_next(wall: time, after: str, then: str) -> None:
+    assert next_time(wall, VIENNA, utc(after)) == utc(then)
+
+
+@given(
+    st.times().map(lambda t: t.replace(second=0, microsecond=0)),
+    st.sampled_from(["Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "UTC"]),
+)
+def test_a_time_of_day_comes_once_a_day(wall: time, zone: str) -> None:
+    there = ZoneInfo(zone)
+    at, days = utc("2026-01-01 12:00"), []
+    for _ in range(400):
+        at, before = next_time(wall, there, at), at
+        assert at - before <= timedelta(hours=26).total_seconds() * 1000
+        days.append(datetime.fromtimestamp(at / 1000, there).date())
+    assert days == [days[0] + timedelta(days=number) for number in range(400)]
