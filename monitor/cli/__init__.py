@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from monitor.cli import beside
+from monitor.cli import beside, completing
 from monitor.cli.options import BUG, CONFIG_OPTION, FINE, INTERRUPTED, NO, RULES_OPTION, WRONG
 from monitor.errors import Discreet, OperatorError
 
@@ -167,6 +167,7 @@ def init(*, folder: Path) -> None:
     "--rules",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completing.files,
     help="Check these rule files; needs no configuration. May be given several times. "
     "A folder means its *.toml; *.test.toml are left out.",
 )
@@ -220,7 +221,7 @@ def check(
 
 
 @main.command("test")
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, shell_complete=completing.files)
 @CONFIG_OPTION
 @click.option(
     "--junit",
@@ -359,7 +360,12 @@ def whatif(
 
 @main.command()
 @CONFIG_OPTION
-@click.option("--channel", metavar="NAME", help="This channel alone. Default: every channel.")
+@click.option(
+    "--channel",
+    metavar="NAME",
+    shell_complete=completing.channels,
+    help="This channel alone. Default: every channel.",
+)
 @click.argument("text")
 def notify(*, config: Path | None, channel: str | None, text: str) -> int:
     """Send TEXT as a test message, and say each channel's verdict.
@@ -375,7 +381,7 @@ def notify(*, config: Path | None, channel: str | None, text: str) -> int:
     return serving.notify(config, channel, text)
 
 
-for command in beside.COMMANDS:
+for command in (*beside.COMMANDS, completing.completion):
     main.add_command(command)
 
 

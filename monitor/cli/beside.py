@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli import completing
 from monitor.cli.options import CONFIG_OPTION
 
 
@@ -26,8 +27,22 @@ def alerts(*, config: Path | None, as_json: bool) -> None:
 @click.command()
 @CONFIG_OPTION
 @click.option("--for", "lasts", required=True, metavar="D", help="How long: 30m, 2h, 1d.")
-@click.option("--rule", "rules", multiple=True, metavar="GLOB", help="Of these rules.")
-@click.option("--account", "accounts", multiple=True, metavar="GLOB", help="Of these accounts.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completing.rules,
+    help="Of these rules.",
+)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completing.accounts,
+    help="Of these accounts.",
+)
 @click.option("--symbol", "symbols", multiple=True, metavar="GLOB", help="Of these symbols.")
 @click.option("--all", "everything", is_flag=True, help="Of everything but the program's faults.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the text.")
@@ -88,7 +103,12 @@ def unsilence(*, config: Path | None, number: int, as_json: bool) -> int:
 @click.option(
     "--since", default="24h", show_default=True, metavar="D", help="How far back: 90m, 24h, 7d."
 )
-@click.option("--channel", metavar="NAME", help="Only what this channel was to hear.")
+@click.option(
+    "--channel",
+    metavar="NAME",
+    shell_complete=completing.channels,
+    help="Only what this channel was to hear.",
+)
 @click.option("--json", "lines", is_flag=True, help="One JSON line a notice.")
 def history(*, config: Path | None, since: str, channel: str | None, lines: bool) -> None:
     """Show every notice, and what became of it in each channel, oldest first.

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.completing import files
+
 FINE, NO, WRONG, BUG = 0, 1, 2, 3
 """Exit codes: fine · the answer is no · usage, configuration or rules · a bug."""
 INTERRUPTED = 130
@@ -25,6 +27,7 @@ RULES_OPTION = click.option(
     "--rules",
     multiple=True,
     metavar="GLOB",
+    shell_complete=files,
     help="Judge by these rule files instead of the configuration's own. May be given several "
     "times.",
 )
