@@ -50,6 +50,7 @@ from monitor.ruletest.timeline import describe
 from monitor.ruletest.verdict import judge
 from monitor.sim import story, story_deeds, story_faults
 from monitor.sim.scenario import parse_scenario
+from scripts import man
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -931,6 +932,9 @@ def write() -> None:
             if renewed is not None and renewed != text:
                 part.path.write_text(renewed, encoding="utf-8")
                 print(f"wrote {_shown(part.path)}, {part.name}")
+    if list(stale_man_page()):
+        man.PAGE.write_text(man.page(), encoding="utf-8")
+        print(f"wrote {_shown(man.PAGE)}")
 
 
 # ---------------------------------------------------------------- checks
@@ -964,6 +968,12 @@ def stale_parts() -> Iterator[str]:
             yield f"{where}: has no place for `{part.name}`; write {marker}"
         elif renewed != text:
             yield f"{where}: `{part.name}` is stale; run: python scripts/check_docs.py --write"
+
+
+def stale_man_page() -> Iterator[str]:
+    """Find out whether the man page is what the commands say of themselves."""
+    if not man.PAGE.exists() or man.PAGE.read_text(encoding="utf-8") != man.page():
+        yield f"{_shown(man.PAGE)}: is stale; run: python scripts/check_docs.py --write"
 
 
 class Block(NamedTuple):
@@ -1310,6 +1320,7 @@ def long_readme() -> Iterator[str]:
 
 CHECKS: dict[str, Callable[[], Iterator[str]]] = {
     "generated parts": stale_parts,
+    "man page": stale_man_page,
     "pages of lints": wrong_lint_pages,
     "TOML examples": wrong_examples,
     "shell lines": wrong_commands,

@@ -11,6 +11,10 @@ def test_generated_parts_are_what_the_code_says() -> None:
     assert list(check_docs.stale_parts()) == []
 
 
+def test_the_man_page_is_what_the_commands_say() -> None:
+    assert list(check_docs.stale_man_page()) == []
+
+
 def test_toml_examples_are_taken_by_the_program() -> None:
     assert list(check_docs.wrong_examples()) == []
 
@@ -51,7 +55,7 @@ def test_no_check_is_forgotten_here() -> None:
     seen = {"stale_parts", "wrong_examples", "wrong_commands", "undocumented"}
     seen |= {"wrong_lint_pages", "wrong_rule_pages", "broken_links", "wrong_citations"}
     seen |= {"untested_traps"}
-    seen |= {"long_readme"}
+    seen |= {"long_readme", "stale_man_page"}
     assert {check.__name__ for check in check_docs.CHECKS.values()} == seen
 
 
