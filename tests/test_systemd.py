@@ -148,7 +148,8 @@ async def test_it_is_fed_at_half_its_time_and_only_while_all_is_well(
             assert it.heard[12:] == ["STATUS=well no fresh numbers of main"]
             ails.clear()
             await it.listen_for(5)
-            assert it.heard[13:] == ["WATCHDOG=1"]
+            # How it stands is said every ten seconds, which may be now.
+            assert [one for one in it.heard[13:] if one != "STATUS=well"] == ["WATCHDOG=1"]
             nursery.cancel_scope.cancel("the test is over")
     assert caplog.messages == [
         "feeding the watchdog is held back: no fresh numbers of main",
@@ -188,7 +189,7 @@ def test_a_stopped_process_does_not_feed_its_watchdog(tmp_path: Path) -> None:
                 [*COMMAND, "run", "-c", str(config)], stderr=log, env=os.environ | environ
             )
         try:
-            wait_for(lambda: it.count("WATCHDOG=1") >= 3)
+            wait_for(lambda: it.count("WATCHDOG=1") >= 3, 60)
             process.send_signal(signal.SIGSTOP)
             wait_for(lambda: _is_stopped(process.pid))
             before = it.count("WATCHDOG=1")
@@ -197,7 +198,7 @@ def test_a_stopped_process_does_not_feed_its_watchdog(tmp_path: Path) -> None:
             process.send_signal(signal.SIGCONT)
             wait_for(lambda: it.count("WATCHDOG=1") > before)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(30) == 0
         finally:
             process.kill()
             process.wait()
@@ -219,19 +220,19 @@ def test_a_blind_process_does_not_feed_its_watchdog(tmp_path: Path) -> None:
                     [*COMMAND, "run", "-c", str(config)], stderr=log, env=os.environ | environ
                 )
             try:
-                wait_for(lambda: it.count("WATCHDOG=1") >= 3)
+                wait_for(lambda: it.count("WATCHDOG=1") >= 3, 60)
             except BaseException:
                 process.kill()
                 raise
         try:
             text = (tmp_path / "log").read_text
             held = "feeding the watchdog is held back: no fresh numbers of main"
-            wait_for(lambda: held in text())
+            wait_for(lambda: held in text(), 60)
             before = it.count("WATCHDOG=1")
             process_time_to_feed()
             assert it.count("WATCHDOG=1") == before
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(30) == 0
         finally:
             process.kill()
             process.wait()

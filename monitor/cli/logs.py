@@ -210,6 +210,7 @@ def logging_to(
         room: Lines that may wait to be written; what comes beyond is dropped and counted.
     """
     handler = _Handler(_writer(file), as_json=as_json, redact=redact, room=room)
+    handler.setLevel(level.upper())
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)

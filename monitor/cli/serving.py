@@ -63,7 +63,8 @@ def run(path: Path | None, *, dry_run: bool, lines: bool) -> None:
     with logging_to(level=config.log.level, as_json=config.log.format == "json", redact=redact):
         try:
             trio.run(partial(_serve, config, rules, data_dir, files, dry_run=dry_run, lines=lines))
-        except BaseException as exc:  # its text, and its traceback, may quote what it was about
+        except (Exception, BaseExceptionGroup) as exc:
+            # Its text, and its traceback, may quote what it was about.
             raise Discreet(redact) from exc
 
 
