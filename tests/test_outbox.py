@@ -743,7 +743,7 @@ async def test_nothing_is_lost_between_a_real_store_and_a_real_service(tmp_path:
     ):
         notifiers = {
             "phone": Notifier("phone", server.url),
-            "stuck": Notifier("stuck", hung.url),
+            "stuck": Notifier("stuck", f"{hung.url}?rto=60"),  # else it gives up after 4 s
         }
         for notifier in notifiers.values():
             await notifier.load()
