@@ -13,7 +13,16 @@ import trio
 from click.testing import CliRunner, Result
 
 from monitor.cli import main
-from monitor.core.notices import AlertRecord, Changes, Delivery, Notice, SwitchRecord, Target, Told
+from monitor.core.notices import (
+    AlertRecord,
+    Changes,
+    Delivery,
+    Notice,
+    SwitchRecord,
+    Target,
+    TimerRecord,
+    Told,
+)
 from monitor.core.rules import Severity
 from monitor.store import Store
 from tests.processes import COMMAND, simulator, wait_for
@@ -88,6 +97,7 @@ def lived(folder: Path) -> Path:
                 Delivery(9, "phone"),
             ),
             told=(Told("loss", LONG, "phone", Severity.WARNING),),
+            timers=(TimerRecord("failing", "phone", UTC, 0, ""),),
         )
     )
 
@@ -118,7 +128,7 @@ def test_what_the_last_run_left_standing(lived: Path) -> None:
         "SEVERITY  RULE  TARGET             SINCE                     TOLD           NUMBERS",
         "WARNING   loss  main/BTCUSDT/long  2026-01-02T02:59:00.000Z  phone warning",
         "",
-        "not delivered yet: 1 for phone",
+        "not delivered yet: 1 for phone (failing)",
         "",
         "no service runs: this is how the last one left it",
     ]

@@ -12,6 +12,7 @@ from monitor.app.desk import LONGEST, read_wanted
 from monitor.cli.accounts import table
 from monitor.cli.asking import Answer, Beside
 from monitor.core.notices import Changes, Silence
+from monitor.core.own_faults import failing_channels
 from monitor.core.standing import in_force, kept, silence_facts
 from monitor.errors import NoAnswer, OperatorError
 from monitor.store import Store
@@ -107,7 +108,7 @@ def _alerts_alone(store: Store) -> Answer:
         "alerts": [one.facts() for one in kept(saved, utc)],
         "silences": [silence_facts(one) for one in in_force(saved.silences, utc)],
         "waiting": store.waiting(),
-        "failing": [],
+        "failing": sorted(failing_channels(saved.timers)),
     }
 
 
