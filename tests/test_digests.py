@@ -141,6 +141,23 @@ async def test_a_critical_does_not_wait_and_takes_the_others_along(autojump_cloc
     assert desk.messages == [(0.0, [1]), (10.0, [3, 2]), (15.0, [4, 5]), (75.0, [6])]
 
 
+async def test_no_more_go_into_a_message_than_their_numbers_fit(autojump_clock: Clock) -> None:
+    desk = Desk(receiver.FakeService())
+    desk.outbox._room = lambda _: 250
+    async with at_work(desk):
+        desk.add(*(fresh(1_767_322_800 + n, f"r{n}") for n in range(8)))
+        await trio.sleep(60)
+    assert [len(numbers) for _, numbers in desk.messages] == [6, 2]
+    again = Desk(receiver.FakeService())
+    again.outbox._room = lambda _: 250
+    again.outbox.restore(
+        Undelivered(fresh(1_767_322_800 + n, f"r{n}"), "phone", 12_344) for n in range(8)
+    )
+    async with at_work(again):
+        await trio.sleep(60)
+    assert [len(numbers) for _, numbers in again.messages] == [5, 3]
+
+
 # ------------------------------------------------------------------ quiet hours
 
 # The story begins at 03:00 UTC: 04:00 in this zone.

@@ -11,7 +11,7 @@ give way to their numbers: each number that a message carries stands in it once,
 attempt that was made before, whatever the service's limit cuts elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ LINES = 20
 _MOST = 60
 """Notices in one message."""
 _NUMBER = len(" #1234567 (attempt 100)")
+"""Characters that a number takes at least, as it is reckoned."""
 _FRAME = 100
 """Characters for a title and the words around the numbers, where there is no room for lines."""
 
@@ -55,9 +56,16 @@ _Unit = list[Tried]
 """What one line is about: a notice, or an alert from its beginning to its end."""
 
 
-def most(room: int) -> int:
-    """Tell how many notices a message can name that may have so many characters."""
-    return max(1, min(_MOST, (room - _FRAME) // _NUMBER))
+def most(room: int, tried: Iterable[Tried] = ()) -> int:
+    """Tell how many notices a message can name that may have so many characters.
+
+    Args:
+        room: Characters (UTF-16 units) of title and text together.
+        tried: What it may name. Numbers are long where they go on from unix seconds, after a
+            corrupt database; so are marks after many attempts.
+    """
+    longest = max((len(each.number) + 1 for each in tried), default=0)
+    return max(1, min(_MOST, (room - _FRAME) // max(longest, _NUMBER)))
 
 
 def compose_all(

@@ -234,7 +234,8 @@ class Outbox:
             if box.gone:
                 return
             box.wake = trio.Event()
-            capacity = most(self._room(box.channel.name))
+            waiting = [Tried(item.notice, item.attempts + 1) for item in box.waiting.values()]
+            capacity = most(self._room(box.channel.name), waiting)
             items, instant = box.next(trio.current_time(), self._now().utc, capacity)
             if items:
                 await self._attempt(box, items)

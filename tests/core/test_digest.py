@@ -7,6 +7,7 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,6 +188,16 @@ def test_a_service_with_little_room() -> None:
         "and 1 more: `marginwatch history`: #2",
     ]
     assert len(message.title) + 2 + len(message.body) <= 160
+
+
+@pytest.mark.parametrize("room", [250, 512, 1024, 1748, 2000])
+def test_long_numbers_and_marks_fit_too(room: int) -> None:
+    """Numbers go on from unix seconds after a database that nobody could read."""
+    first = 1_767_322_800
+    tried = [told(first + n, "fired", CRITICAL, attempt=12_345) for n in range(60)]
+    message = digest(*tried[: most(room, tried)], room=room)
+    assert len(message.title) + 2 + len(message.body) <= room
+    assert message.body.count(" (attempt 12345)") == most(room, tried) > 1
 
 
 # ---------------------------------------------------------------- whatever waits
