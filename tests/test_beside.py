@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +276,19 @@ def test_the_history(lived: Path) -> None:
     wrong = run("history", "--since", "yesterday")
     assert wrong.exit_code == 2
     assert wrong.stderr.startswith("--since yesterday: ")
+
+
+def test_a_row_of_the_history_that_cannot_be_read(lived: Path) -> None:
+    """It was told long ago, so no start reads it: that is no bug, and no reason to begin anew."""
+    with closing(sqlite3.connect(lived / "data" / "marginwatch.db")) as database, database:
+        database.execute("UPDATE notices SET facts = '{' WHERE number = 10")
+    result = run("history")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "the row of #10 cannot be read: the database was damaged.\n"
+        "Ask for what came after it, with --since.\n"
+    )
+    assert run("alerts").stdout.startswith("1 alert firing")
 
 
 def test_the_history_in_json(lived: Path) -> None:

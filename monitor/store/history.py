@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from monitor.core.notices import Notice
 from monitor.errors import StoreUnusable
 from monitor.store.folder import DATABASE, MIGRATIONS
+from monitor.store.reading import UNREADABLE
 from monitor.store.records import read_notice
 
 T = TypeVar("T")
@@ -111,7 +112,15 @@ def _read(rows: Iterable[tuple[Any, ...]]) -> Iterator[Told]:
             for (to, state, done, error), tries in groupby(of_notice, lambda row: row[3:7])
             if to is not None
         )
-        yield Told(read_notice(*head), deliveries)
+        try:
+            notice = read_notice(*head)
+        except UNREADABLE as exc:
+            # A start reads only what it goes on from: of what is over nobody has looked yet.
+            raise StoreUnusable(
+                f"the row of #{head[0]} cannot be read: the database was damaged.\n"
+                "Ask for what came after it, with --since."
+            ) from exc
+        yield Told(notice, deliveries)
 
 
 def _attempts(rows: Iterable[tuple[Any, ...]]) -> Iterator[Attempt]:
