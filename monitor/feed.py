@@ -11,6 +11,7 @@ from typing import Generic, NoReturn, TypeVar
 
 import trio
 
+from monitor.core.wording import count
 from monitor.errors import ConnectionLost
 
 K = TypeVar("K")
@@ -141,8 +142,7 @@ class _Run:
         if self._good_since is None:
             self._good_since = trio.current_time()
             if self._losses:
-                plural = "" if self._losses == 1 else "s"
-                self._log.info("%s: connected after %d failure%s", self._name, self._losses, plural)
+                self._log.info("%s: connected after %s", self._name, count(self._losses, "failure"))
             self._losses = 0
 
     @property

@@ -25,6 +25,7 @@ from monitor.core.introduction import held, nearest
 from monitor.core.message import Message
 from monitor.core.portfolio import Account as Believed
 from monitor.core.positions import Position
+from monitor.core.wording import among
 from monitor.notify import Notifier, Sent
 
 LATE_CLOCK = 500
@@ -146,8 +147,7 @@ async def _tell_who_is_missing(
     await trio.sleep(_PATIENCE)
     while True:
         missing = [name for name in names if name not in found]
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        tell(f"waiting for {shown} …")
+        tell(f"waiting for {among(missing, 5)} …")
         await trio.sleep(_EVERY)
 
 

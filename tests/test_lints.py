@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from monitor.cli import main
 from monitor.core.lints import CODES, Surroundings, lint
-from monitor.core.lints.finding import among, shortened
+from monitor.core.lints.finding import shortened
 from monitor.core.metrics import VOCABULARY
 from monitor.core.routing import Channel
 from monitor.core.rules import Globs, Severity
+from monitor.core.wording import among
 from monitor.rulefile import parse_rules
 from tests.core.random_worlds import RULES as WORLD_RULES
 

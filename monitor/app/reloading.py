@@ -17,6 +17,7 @@ from monitor.app import Service
 from monitor.app.wiring import LOG
 from monitor.config import Channel, Config
 from monitor.core.rules import Rule
+from monitor.core.wording import count
 from monitor.errors import OperatorError
 from monitor.notify import InThread
 
@@ -194,4 +195,4 @@ def _changes(kind: str, before: dict[str, Any], after: dict[str, Any]) -> Iterat
 
 def _counted(rules: Sequence[Rule], config: Config) -> str:
     counts = {"rule": len(rules), "channel": len(config.channels)}
-    return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items())
+    return ", ".join(count(number, kind) for kind, number in counts.items())

@@ -16,6 +16,7 @@ from monitor.config import Config
 from monitor.core.portfolio import Account
 from monitor.core.routing import critical_channels
 from monitor.core.rules import Rule
+from monitor.core.wording import among, count
 from monitor.outbox import Outbox
 from monitor.store import Store
 
@@ -57,7 +58,7 @@ def ailments(signs: Signs, *, channels: bool = True) -> list[str]:
     found = []
     blind = [account.name for account in signs.accounts if account.stale_since is not None]
     if blind:
-        found.append(f"no fresh numbers of {_some(blind)}")
+        found.append(f"no fresh numbers of {among(blind)}")
     if signs.idle >= signs.patience:
         found.append(f"the engine has not moved for {signs.idle / 1000:.0f} s")
     if signs.store_failing:
@@ -65,17 +66,11 @@ def ailments(signs: Signs, *, channels: bool = True) -> list[str]:
     if channels and not set(signs.critical_channels) - set(signs.failing_channels):
         names = sorted(signs.critical_channels)
         found.append(
-            f"nothing gets through to {_some(names)}, and no other channel takes criticals"
+            f"nothing gets through to {among(names)}, and no other channel takes criticals"
             if names
             else "no channel takes criticals"
         )
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    """Write a few names of many: "a, b, c and 4 more"."""
-    rest = len(names) - 3
-    return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def patience(every: int | None, scale: float) -> int:
@@ -142,9 +137,8 @@ class Vitals:
 
     def summary(self) -> str:
         """Say in one line how it stands."""
-        count = len(self._accounts)
         held = sum(len(account.holdings) for account in self._accounts.values())
-        watched = f"{count} account{'s' * (count != 1)}, {held} position{'s' * (held != 1)}"
+        watched = f"{count(len(self._accounts), 'account')}, {count(held, 'position')}"
         return f"{'; '.join(self.ailments()) or 'all is well'} ({watched})"
 
 

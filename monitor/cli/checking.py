@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from monitor.cli.linting import Warned, warnings_of
 from monitor.core.language.units import Scope
 from monitor.core.rules import Globs, Rule
+from monitor.core.wording import count
 from monitor.errors import ConfigError, OperatorError, RuleFileError
 from monitor.rulefile import RuleBook, find_rule_files, load_book, load_rules
-from monitor.toml_positions.page import count, report
+from monitor.toml_positions.page import report
 
 if TYPE_CHECKING:  # pydantic and the link behind them are not wanted where rules are checked alone
     from monitor.cli.looking import Accounts

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from monitor.cli.asking import Beside
+from monitor.core.wording import count
 from monitor.store.backup import back_up
-from monitor.toml_positions.page import count
 
 QUIET = 2.0
 """Seconds after which it is said how far it is, and then again."""

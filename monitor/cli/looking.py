@@ -13,8 +13,8 @@ from monitor.app import real_now
 from monitor.binance.link import make_dial
 from monitor.cli.logs import logging_to
 from monitor.config import Config, redactor
+from monitor.core.wording import count
 from monitor.oneshot import Checked, Weight, check_accounts
-from monitor.toml_positions.page import count
 
 _LOG = logging.getLogger("marginwatch")
 

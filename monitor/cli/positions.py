@@ -23,9 +23,9 @@ from monitor.core.remedies import Remedy, remedy
 from monitor.core.rules import Severity
 from monitor.core.supposing import Subject, subjects_of
 from monitor.core.triggers import Answer, Trigger, triggers_of
+from monitor.core.wording import count
 from monitor.errors import OperatorError
 from monitor.oneshot import Looked
-from monitor.toml_positions.page import count
 
 _COLUMNS = {
     "QUANTITY": "quantity",

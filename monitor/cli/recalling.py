@@ -14,6 +14,7 @@ from monitor.core.digest import line_of
 from monitor.core.formats import clock
 from monitor.core.message import Message, as_json, instant
 from monitor.core.notices import Notice
+from monitor.core.wording import count
 from monitor.errors import OperatorError
 from monitor.store.history import Delivery, Told
 from monitor.toml_positions.values import Wrong, milliseconds
@@ -86,7 +87,7 @@ def lines_of(told: Told, now: int, zone: tzinfo) -> Iterator[str]:
 
 def _state(notice: Notice, delivery: Delivery, zone: tzinfo) -> str:
     tries = len(delivery.attempts)
-    attempts = f"{tries} attempt{'' if tries == 1 else 's'}"
+    attempts = count(tries, "attempt")
     answers = [each.answer for each in delivery.attempts if each.answer]
     last = f"; last answer: {answers[-1]}" if answers else ""
     if delivery.state == "sent":

@@ -14,9 +14,9 @@ from monitor.cli.asking import Answer, Beside
 from monitor.core.notices import Changes, Silence
 from monitor.core.own_faults import failing_channels
 from monitor.core.standing import in_force, kept, silence_facts
+from monitor.core.wording import count
 from monitor.errors import NoAnswer, OperatorError
 from monitor.store import Store
-from monitor.toml_positions.page import count
 from monitor.toml_positions.values import Wrong, glob_fault, milliseconds
 
 FINE, NO = 0, 1

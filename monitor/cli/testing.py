@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from monitor.core.wording import count
 from monitor.errors import ConfigError, OperatorError, RuleTestError
 from monitor.ruletest.coverage import Coverage, cover
 from monitor.ruletest.judgeable import says_nothing
@@ -13,7 +14,6 @@ from monitor.ruletest.reading import find_test_files, load_tests
 from monitor.ruletest.reports import as_document, as_junit
 from monitor.ruletest.timeline import describe
 from monitor.ruletest.verdict import Verdict, judge
-from monitor.toml_positions.page import count
 
 
 def run_tests(

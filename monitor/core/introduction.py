@@ -7,6 +7,7 @@ from monitor.core.events import Now
 from monitor.core.metrics import METRICS, View
 from monitor.core.portfolio import Account
 from monitor.core.positions import Position
+from monitor.core.wording import count
 
 
 def introduction(account: Account, now: Now) -> str:
@@ -16,10 +17,9 @@ def introduction(account: Account, now: Now) -> str:
 
 def held(account: Account, now: Now) -> str:
     """Say the same without its name."""
-    count = len(account.holdings)
-    if not count:
+    if not account.holdings:
         return "no positions"
-    said = f"{count} position{'' if count == 1 else 's'}"
+    said = count(len(account.holdings), "position")
     found = nearest(account, now)
     if found is None:
         return f"{said}, distance to liquidation not known yet"

@@ -12,6 +12,7 @@ from monitor.core.daily import in_full, in_short
 from monitor.core.formats import PLAIN, Style, amount, clock, clock_after, money, price
 from monitor.core.notices import Notice, Target
 from monitor.core.rules import STILL_HERE
+from monitor.core.wording import among
 
 _PLAIN = {
     "liquidation": "the exchange is liquidating this position",
@@ -121,9 +122,7 @@ def _sentence(kind: str, target: Target, details: dict[str, str], *, several: bo
 def _few(numbers: str) -> str:
     """Name notices by their numbers, the first of them."""
     listed = numbers.split()
-    more = len(listed) - _FEW
-    named = ", ".join(listed[:_FEW]) + (f" and {more} more" if more > 0 else "")
-    return f"{'notice' if len(listed) == 1 else 'notices'} {named}"
+    return f"{'notice' if len(listed) == 1 else 'notices'} {among(listed, _FEW)}"
 
 
 def _money(kind: str, target: Target, details: dict[str, str], *, several: bool) -> str:

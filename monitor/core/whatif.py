@@ -28,6 +28,7 @@ from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
 from monitor.core.rules import Globs, Severity
 from monitor.core.supposing import Subject, bereft, judged, marks_of, subjects_of, supposing
+from monitor.core.wording import among
 from monitor.errors import OperatorError
 
 MOST: Final = Decimal(9)
@@ -103,9 +104,8 @@ def shocked(shocks: Sequence[Shock], symbols: Iterable[str]) -> dict[str, Decima
     held = sorted(set(symbols))
     idle = [shock for shock in shocks if not any(map(shock.match, held))]
     if idle and held:
-        shown = ", ".join(held[:10]) + (f" and {len(held) - 10} more" if held[10:] else "")
         lines = [f"--shock {one.text}: no position held matches {one.pattern}" for one in idle]
-        raise OperatorError("\n".join([*lines, f"held are {shown}"]))
+        raise OperatorError("\n".join([*lines, f"held are {among(held, 10)}"]))
     found = {}
     for symbol in held:
         meant = [shock for shock in shocks if shock.match(symbol)]

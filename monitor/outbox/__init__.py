@@ -35,6 +35,7 @@ from monitor.core.events import ChannelFailed, ChannelRecovered, NoticesDied, No
 from monitor.core.message import Message
 from monitor.core.notices import Delivery, Notice
 from monitor.core.rules import OWN_FAULTS
+from monitor.core.wording import among
 from monitor.errors import CommitFailed
 from monitor.notify import Sent
 from monitor.outbox.box import FAILING, GONE, UNTRIED, Box, Closed, Item, OutboxChannel
@@ -323,5 +324,4 @@ def _named(items: Sequence[Item]) -> str:
 
 def _numbered(numbers: Sequence[int]) -> str:
     """Name notices by their numbers, the first few of them."""
-    named = " ".join(f"#{number}" for number in numbers[:_FEW])
-    return named if len(numbers) <= _FEW else f"{named} and {len(numbers) - _FEW} more"
+    return among([f"#{number}" for number in numbers], _FEW, between=" ")

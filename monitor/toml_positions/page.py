@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import tomli
 
+from monitor.core.wording import count
 from monitor.toml_positions import Place, Trail, last_statement, positions
 from monitor.toml_positions.broken import told, too_much, unclosed
 from monitor.toml_positions.values import printable
@@ -48,11 +49,6 @@ def report(files: Iterable[Sequence[Fault]]) -> str:
     faulty = [sorted(faults) for faults in files if faults]
     lines = [fault.text for faults in faulty for fault in faults]
     return "\n".join([*lines, f"{count(len(lines), 'fault')} in {count(len(faulty), 'file')}"])
-
-
-def count(number: int, noun: str) -> str:
-    """Write "1 rule" or "2 rules"."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def whole_file(name: str, what: str, hint: str = "") -> Fault:

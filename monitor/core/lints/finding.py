@@ -1,6 +1,5 @@
 """What a finding is, and the codes that there are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -72,13 +71,6 @@ class Surroundings:
     def accounts_of(self, rule: Rule) -> list[tuple[str, str]]:
         """List the accounts that a rule matches."""
         return [account for account in self.accounts if rule.accounts.match(account[0])]
-
-
-def among(names: Sequence[str]) -> str:
-    """Write a few names of many: "a, b, c and 4 more"."""
-    shown = 3
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def shortened(condition: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from monitor.core.language.units import Scope
-from monitor.core.lints.finding import Finding, Surroundings, among
+from monitor.core.lints.finding import Finding, Surroundings
 from monitor.core.rules import Rule, Severity
+from monitor.core.wording import among
 
 _AGES: Final = frozenset({"stale_for", "data_age"})
 

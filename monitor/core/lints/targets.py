@@ -7,9 +7,10 @@ from typing import Final
 
 from monitor.core.language.tree import Comparison, Constant, Leaf, Matching, Read, leaves
 from monitor.core.language.units import Unit
-from monitor.core.lints.finding import Finding, Surroundings, Trail, among
+from monitor.core.lints.finding import Finding, Surroundings, Trail
 from monitor.core.rules import Globs, Level, Rule
 from monitor.core.slips import asset_meant, symbol_meant
+from monitor.core.wording import among
 
 _FOREIGN: Final = re.compile(r"[a-z\s/:,;|(){}<>=#$]")
 """What stands in no symbol and no asset of any venue."""
