@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from monitor.core.formats import Style, clock_after, phrase, span
 from monitor.core.message import (
-    ENDED,
     LATE_AFTER,
     Message,
     compose,
     deciding,
+    reason_in_words,
     title_of,
 )
 from monitor.core.notices import Notice
@@ -153,10 +153,6 @@ def _gravity(unit: _Unit) -> tuple[int, Severity]:
     return ends.get(notice.kind, 2), notice.severity
 
 
-def _is_critical(notice: Notice) -> bool:
-    return notice.severity is Severity.CRITICAL and notice.kind not in {"resolved", "eased"}
-
-
 def _line(unit: _Unit, rules: Mapping[str, Rule], now_utc: int, zone: tzinfo) -> str:
     numbers = " ".join(each.number for each in unit)
     first = unit[0].notice
@@ -164,7 +160,7 @@ def _line(unit: _Unit, rules: Mapping[str, Rule], now_utc: int, zone: tzinfo) ->
     if now_utc - first.at >= LATE_AFTER:
         parts.append(f"delivered {span(now_utc - first.at)} late")
     rule = rules.get(first.rule)
-    if len(unit) == 1 and _is_critical(first) and rule is not None and rule.runbook:
+    if len(unit) == 1 and first.critical and rule is not None and rule.runbook:
         parts.append(f"what to do: {rule.runbook}")
     return f"{numbers} {' · '.join(parts)}"
 
@@ -189,7 +185,7 @@ def _whole(unit: _Unit, now_utc: int, zone: tzinfo) -> Iterator[str]:
     yield where(fired.target)
     yield f"at worst {over.severity.word}"
     if over.reason != "recovered":
-        yield ENDED.get(over.reason or "", over.reason or "")
+        yield reason_in_words(over)
 
 
 def _one(notice: Notice, now_utc: int, zone: tzinfo) -> Iterator[str]:
@@ -215,8 +211,8 @@ def _kind(notice: Notice) -> str:
         case "escalated" | "eased":
             return f"{notice.kind} to {level}"
         case "resolved":
-            why = ENDED.get(notice.reason or "", notice.reason or "")
-            return f"resolved, was {notice.previous.word if notice.previous else level}: {why}"
+            was = notice.previous.word if notice.previous else level
+            return f"resolved, was {was}: {reason_in_words(notice)}"
         case "reminder":
             return f"still {level}"
         case _:

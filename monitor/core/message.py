@@ -60,7 +60,7 @@ _SHOWN = {
 _SETTINGS = frozenset({"leverage", "quantity", "entry_price", "position_count", "adl"})
 """Numbers that a condition mostly narrows a rule by; others that decide are named before them."""
 
-ENDED = {
+_ENDED = {
     "recovered": "recovered",
     "position_closed": "the position is closed",
     "pool_gone": "the balance and its positions are gone",
@@ -215,17 +215,18 @@ def _cause(notice: Notice) -> str:
         return notice.condition or ""
     # The condition is that of the level that ended.
     lapsed = notice.reason == "recovered" and notice.condition
-    return f"no longer {notice.condition}" if lapsed else _reason(notice)
+    return f"no longer {notice.condition}" if lapsed else reason_in_words(notice)
 
 
 def _end(notice: Notice) -> str:
     was = notice.previous.word if notice.previous else "firing"
     worst = "" if notice.severity.word == was else f", at worst {notice.severity.word}"
-    return f"{_reason(notice)}{_after(notice)}; was {was}{worst}"
+    return f"{reason_in_words(notice)}{_after(notice)}; was {was}{worst}"
 
 
-def _reason(notice: Notice) -> str:
-    return ENDED.get(notice.reason or "", notice.reason or "")
+def reason_in_words(notice: Notice) -> str:
+    """Say why a level fell, or ended."""
+    return _ENDED.get(notice.reason or "", notice.reason or "")
 
 
 def _after(notice: Notice) -> str:

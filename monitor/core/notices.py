@@ -94,6 +94,16 @@ class Notice:
     """Of happened: what the exchange said (quantity, price, code, ...). Of an account's level: what
     is missing while the account is not fresh (`blindness.py`)."""
 
+    @property
+    def level(self) -> Severity:
+        """The level that its alert has now; of a happening, how bad it is."""
+        return Severity.NONE if self.kind == "resolved" else self.severity
+
+    @property
+    def critical(self) -> bool:
+        """Whether it is critical news: an all-clear is not, whatever the alert was."""
+        return self.level is Severity.CRITICAL
+
 
 class Delivery(NamedTuple):
     """One notice for one channel."""

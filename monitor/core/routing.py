@@ -177,8 +177,7 @@ class Router:
                 and self.told(notice.rule, notice.target, channel.name) is not Severity.NONE
             ]
             return Routed([self._deliver(notice, name) for name in told], [])
-        level = Severity.NONE if notice.kind == "resolved" else notice.severity
-        behind = self.behind(notice.rule, notice.target, level, rule)
+        behind = self.behind(notice.rule, notice.target, notice.level, rule)
         return self.settle(notice, [channel for channel, _ in behind])
 
     def _hearers(self, notice: Notice, rule: Rule | None) -> list[str]:
@@ -220,8 +219,7 @@ class Router:
 
     def settle(self, notice: Notice, channels: Iterable[Channel]) -> Routed:
         """Tell these channels of a level or an end, and keep that they know."""
-        level = Severity.NONE if notice.kind == "resolved" else notice.severity
-        alert = notice.rule, notice.target
+        level, alert = notice.level, (notice.rule, notice.target)
         heard = self._told.setdefault(alert, {})
         deliveries: list[Delivery] = []
         told: list[Told] = []
@@ -240,11 +238,9 @@ class Router:
         return Routed(deliveries, told)
 
     def _deliver(self, notice: Notice, channel: str) -> Delivery:
-        critical = notice.severity is Severity.CRITICAL and notice.kind != "resolved"
         heard = self._heard(notice.rule, notice.target, channel)
-        return Delivery(
-            notice.number, channel, urgent=critical or heard.highest is Severity.CRITICAL
-        )
+        urgent = notice.critical or heard.highest is Severity.CRITICAL
+        return Delivery(notice.number, channel, urgent=urgent)
 
 
 def _takes_all(channel: Channel, notice: Notice) -> bool:

@@ -14,7 +14,7 @@ import trio
 
 from monitor.core.notices import Notice, Target
 from monitor.core.quiet import QuietHours
-from monitor.core.rules import OWN_FAULTS, Severity
+from monitor.core.rules import OWN_FAULTS
 from monitor.notify import Sent
 
 # Seconds, but for the numbers of refusals.
@@ -81,8 +81,7 @@ class Item:
     @property
     def critical(self) -> bool:
         """Whether it makes everything due."""
-        # The severity of a resolved is that of the past: an all-clear is not urgent.
-        return self.notice.severity is Severity.CRITICAL and self.notice.kind != "resolved"
+        return self.notice.critical
 
     @property
     def news(self) -> tuple[object, ...] | None:
