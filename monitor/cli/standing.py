@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from monitor.app.clock import real_now
 from monitor.app.desk import LONGEST, read_wanted
 from monitor.cli.accounts import table
 from monitor.cli.asking import Answer, Beside
-from monitor.core.notices import Changes, Silence
+from monitor.core.notices import Changes
 from monitor.core.own_faults import failing_channels
+from monitor.core.silences import begun
 from monitor.core.standing import in_force, kept, silence_facts
 from monitor.core.wording import count
 from monitor.errors import NoAnswer, OperatorError
@@ -45,12 +47,12 @@ def silence(
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
-    begun, covers = answer["silence"], answer["covers"]
-    click.echo(f"silence {begun['number']} until {begun['ends']}: {begun['options']}")
+    facts, covers = answer["silence"], answer["covers"]
+    click.echo(f"silence {facts['number']} until {facts['ends']}: {facts['options']}")
     click.echo(f"covers {count(len(covers), 'firing alert')}" + (":" if covers else ""))
     if covers:
         click.echo("\n".join(_alert_lines(covers)))
-    _warn(answer, beside, begun)
+    _warn(answer, beside, facts["accounts"])
 
 
 def unsilence(path: Path | None, number: int, *, as_json: bool) -> int:
@@ -84,14 +86,14 @@ def _asked(beside: Beside, question: Answer, alone: Any) -> Answer:
     return answer
 
 
-def _warn(answer: Answer, beside: Beside, begun: Mapping[str, Any]) -> None:
+def _warn(answer: Answer, beside: Beside, accounts: Sequence[str]) -> None:
     """Say on stderr what the person who silences should know."""
     if answer.get("kept") is False:
         click.echo("the store fails: the silence is in memory only, a restart forgets it", err=True)
     if not _runs(answer):
         click.echo("no service runs; the silence counts from now on all the same", err=True)
     named = {account.name for account in beside.config.accounts}
-    plain = [name for name in begun["accounts"] if not set("*?[!") & set(name)]
+    plain = [name for name in accounts if not set("*?[!") & set(name)]
     for name in plain:
         if name not in named:
             known = ", ".join(sorted(named))
@@ -116,17 +118,10 @@ def _silence_alone(store: Store, question: Answer) -> Answer:
     saved, utc = store.saved(), real_now().utc
     wanted = read_wanted(question)
     assert wanted is not None  # noqa: S101 - `_wanted` made it
-    begun = Silence(
-        number=saved.next_silence,
-        begins=utc,
-        ends=utc + wanted.lasts,
-        rules=wanted.rules,
-        accounts=wanted.accounts,
-        symbols=wanted.symbols,
-    )
-    store.keep(Changes(silences=(begun,)))
-    covered = [one for one in kept(saved, utc) if begun.covers(one.rule, one.target)]
-    return {"silence": silence_facts(begun), "covers": [one.facts() for one in covered]}
+    silence = begun(wanted, saved.next_silence, utc)
+    store.keep(Changes(silences=(silence,)))
+    covered = [one for one in kept(saved, utc) if silence.covers(one.rule, one.target)]
+    return {"silence": silence_facts(silence), "covers": [one.facts() for one in covered]}
 
 
 def _unsilence_alone(store: Store, number: int) -> Answer:
@@ -135,7 +130,7 @@ def _unsilence_alone(store: Store, number: int) -> Answer:
     standing = in_force(store.saved().silences, utc)
     for one in standing:
         if one.number == number:
-            ended = Silence(one.number, one.begins, utc, one.rules, one.accounts, one.symbols)
+            ended = replace(one, ends=utc)
             store.keep(Changes(silences=(ended,)))
             return {"silence": silence_facts(ended)}
     return {"none": number, "standing": [one.number for one in standing]}

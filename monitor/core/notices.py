@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.core.rules import OWN_FAULTS, Globs, Severity
@@ -126,6 +127,10 @@ class Told(NamedTuple):
     """The highest that it heard since the alert fired."""
 
 
+_globs = lru_cache(maxsize=256)(Globs)
+"""Compiled once: as a silence begins or ends it is held against every rule on every target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """For a while nobody is told of some rules, accounts or symbols.
@@ -148,13 +153,13 @@ class Silence:
         """Tell whether it is about this rule on this target, whatever the time."""
         return (
             rule != OWN_FAULTS.name
-            and (not self.rules or Globs(self.rules).match(rule))
-            and (not self.accounts or Globs(self.accounts).match(target.account))
-            and (not self.symbols or (bool(target.symbol) and self._names(target.symbol)))
+            and _globs(self.rules).match(rule)
+            and _globs(self.accounts).match(target.account)
+            and (
+                not self.symbols
+                or (target.symbol != "" and _globs(self.symbols).match(target.symbol))
+            )
         )
-
-    def _names(self, symbol: str) -> bool:
-        return Globs(self.symbols).match(symbol)
 
     def __str__(self) -> str:
         """Write it as the options that make it."""

@@ -5,7 +5,20 @@ It is judged and kept all the same; what a channel missed it is told at the end 
 
 from collections.abc import Iterable, Iterator
 
+from monitor.core.events import SilenceWanted
 from monitor.core.notices import Silence, Target
+
+
+def begun(wanted: SilenceWanted, number: int, utc: int) -> Silence:
+    """Make the silence that somebody wants, from an instant (unix milliseconds) on."""
+    return Silence(
+        number,
+        begins=utc,
+        ends=utc + wanted.lasts,
+        rules=wanted.rules,
+        accounts=wanted.accounts,
+        symbols=wanted.symbols,
+    )
 
 
 class Silences:

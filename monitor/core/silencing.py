@@ -15,6 +15,7 @@ from monitor.core.events import Now, SilenceLifted, SilenceWanted
 from monitor.core.judging import Watch, look
 from monitor.core.notices import Saved, Silence, Target
 from monitor.core.rules import Severity
+from monitor.core.silences import begun
 from monitor.core.telling import REST, Outcome, Teller
 from monitor.core.watching import Watching
 
@@ -57,14 +58,7 @@ class Silencing:
 
     def begin(self, wanted: SilenceWanted, now: Now, outcome: Outcome) -> None:
         """Let a silence begin; it is the last in the outcome's list."""
-        silence = Silence(
-            number=self._next_number,
-            begins=now.utc,
-            ends=now.utc + wanted.lasts,
-            rules=wanted.rules,
-            accounts=wanted.accounts,
-            symbols=wanted.symbols,
-        )
+        silence = begun(wanted, self._next_number, now.utc)
         self._next_number += 1
         self._teller.silences.add(silence)
         outcome.silences.append(silence)
