@@ -72,9 +72,9 @@ from monitor.core.events import (
 from monitor.core.introduction import introduction
 from monitor.core.message import Message
 from monitor.core.notices import Notice
+from monitor.core.outcome import Outcome
 from monitor.core.rules import Rule
 from monitor.core.standing import Standing
-from monitor.core.telling import Outcome
 from monitor.errors import CommitFailed
 from monitor.feed import Latest
 from monitor.quarantine import Quarantine

@@ -2,6 +2,9 @@
 
 from heapq import heappop, heappush
 
+EXPIRE, JUDGE, REST = 0, 1, 2
+"""Ranks: what turns stale comes before what is judged because of it, and that before all else."""
+
 
 class Agenda:
     """Keys with at most one instant each; setting a key anew replaces its instant.

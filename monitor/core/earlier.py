@@ -13,10 +13,11 @@ from monitor.core.alerts import Alert
 from monitor.core.events import Now
 from monitor.core.judging import Judge
 from monitor.core.notices import AlertRecord, Saved, TimerRecord
+from monitor.core.outcome import Outcome
 from monitor.core.portfolio import Account
 from monitor.core.routing import Channel
 from monitor.core.rules import OWN_FAULTS, SEVERITIES, Rule, Severity
-from monitor.core.telling import Outcome, Teller
+from monitor.core.telling import Teller
 from monitor.core.watching import Watching
 
 

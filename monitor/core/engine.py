@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from monitor.core import earlier
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import EXPIRE, JUDGE, Agenda
 from monitor.core.brackets import take_brackets, take_prices
 from monitor.core.daily import still_here
 from monitor.core.earlier import Edition
@@ -63,6 +63,7 @@ from monitor.core.judging import Judge, Watch, look
 from monitor.core.merging import Portfolio, Touched, ticks_of
 from monitor.core.news import News
 from monitor.core.notices import AlertRecord, Saved, Silence, TimerRecord, Told
+from monitor.core.outcome import Outcome
 from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
@@ -73,7 +74,7 @@ from monitor.core.rules import Rule
 from monitor.core.silencing import Silencing
 from monitor.core.staging import Staged, StagedAccount, take_staged
 from monitor.core.standing import Standing, live
-from monitor.core.telling import EXPIRE, JUDGE, Outcome, Teller
+from monitor.core.telling import Teller
 from monitor.core.verdicts import Verdicts
 from monitor.core.watching import Watching, target_of
 

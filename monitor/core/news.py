@@ -23,8 +23,9 @@ from monitor.core.events import (
 from monitor.core.happenings import Happening, Known, called, forced
 from monitor.core.merging import Touched
 from monitor.core.notices import Saved, Target, TimerRecord
+from monitor.core.outcome import Outcome
 from monitor.core.portfolio import Account
-from monitor.core.telling import Outcome, Teller
+from monitor.core.telling import Teller
 
 _PROCESS = Target("")
 _SAME_BAN = 300_000

@@ -19,8 +19,9 @@ from monitor.core.events import (
 )
 from monitor.core.happenings import Happening
 from monitor.core.notices import Target, TimerRecord
+from monitor.core.outcome import Outcome
 from monitor.core.rules import Severity
-from monitor.core.telling import Outcome, Teller
+from monitor.core.telling import Teller
 
 _PROCESS = Target("")
 

@@ -17,10 +17,10 @@ from monitor.core.judging import look
 from monitor.core.language.units import Scope
 from monitor.core.metrics import METRICS, View
 from monitor.core.notices import Target, WindowRecord
+from monitor.core.outcome import Outcome
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
 from monitor.core.rules import Rule
-from monitor.core.telling import Outcome
 from monitor.core.watching import target_of
 from monitor.core.windows import Window
 

@@ -6,7 +6,7 @@ has stood for `stale_after`. A planned replacement is neither.
 
 from collections.abc import Iterable
 
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import REST, Agenda
 from monitor.core.events import (
     AccountChanged,
     Now,
@@ -17,7 +17,7 @@ from monitor.core.events import (
 )
 from monitor.core.merging import Touched
 from monitor.core.news import News
-from monitor.core.telling import REST, Outcome
+from monitor.core.outcome import Outcome
 from monitor.core.trust import Trust
 
 

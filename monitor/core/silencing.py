@@ -10,13 +10,14 @@ anew at the end.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import REST, Agenda
 from monitor.core.events import Now, SilenceLifted, SilenceWanted
 from monitor.core.judging import Watch, look
 from monitor.core.notices import Saved, Silence, Target
+from monitor.core.outcome import Outcome
 from monitor.core.rules import Severity
 from monitor.core.silences import begun
-from monitor.core.telling import REST, Outcome, Teller
+from monitor.core.telling import Teller
 from monitor.core.watching import Watching
 
 

@@ -6,68 +6,30 @@ own, the numbers that a reader needs, and the channels that are to hear it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypedDict
 
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import REST, Agenda
 from monitor.core.alerts import Alert
 from monitor.core.blindness import gaps
-from monitor.core.events import Now, Remark, Request
+from monitor.core.events import Now
 from monitor.core.happenings import Cooldown, Happening, cooldown_key, restore_cooldown
 from monitor.core.judging import Sight, Watch, age_of, reading, readings
 from monitor.core.language.units import Scope
 from monitor.core.notices import (
     AlertRecord,
-    Changes,
-    Delivery,
     Notice,
     Reading,
     Saved,
-    Silence,
     Target,
     TimerRecord,
     Told,
-    WindowRecord,
 )
+from monitor.core.outcome import Outcome
 from monitor.core.owing import Owing
 from monitor.core.routing import Channel, Router
 from monitor.core.rules import OWN_FAULTS, Rule, Severity
 from monitor.core.silences import Silences
-
-EXPIRE, JUDGE, REST = 0, 1, 2
-"""Ranks of the agenda: what turns stale comes before what is judged because of it."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one turn of the engine brings."""
-
-    alerts: dict[tuple[str, Target], AlertRecord] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
-    timers: dict[tuple[str, str], TimerRecord] = field(default_factory=dict)
-    windows: list[WindowRecord] = field(default_factory=list)
-    silences: list[Silence] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
-    symbols: frozenset[str] | None = None
-    """The symbols held, when they changed."""
-    wake_at: int | None = None
-    """The next instant (ticks) at which something changes by time alone."""
-
-    @property
-    def changes(self) -> Changes:
-        """What has to be kept, in one transaction."""
-        return Changes(
-            tuple(self.alerts.values()),
-            tuple(self.notices),
-            tuple(self.deliveries),
-            tuple(self.told),
-            tuple(self.timers.values()),
-            tuple(self.windows),
-            tuple(self.silences),
-        )
 
 
 class _Numbers(TypedDict):

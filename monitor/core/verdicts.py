@@ -7,17 +7,18 @@ numbers as judging only what was touched.
 
 from collections.abc import Iterable, Sequence
 
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import JUDGE, Agenda
 from monitor.core.alerts import Alert
 from monitor.core.calm import Calm
 from monitor.core.events import Now
 from monitor.core.judging import Sight, Watch, look, worst
 from monitor.core.language.units import Scope
 from monitor.core.merging import Touched
+from monitor.core.outcome import Outcome
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding
 from monitor.core.recording import Recorder
-from monitor.core.telling import JUDGE, Outcome, Teller
+from monitor.core.telling import Teller
 from monitor.core.watching import Watching
 
 

@@ -5,16 +5,17 @@ Alerts of an earlier run wait here until their target is seen again; what is not
 
 from collections.abc import Iterator, Sequence
 
-from monitor.core.agenda import Agenda
+from monitor.core.agenda import JUDGE, REST, Agenda
 from monitor.core.alerts import Alert
 from monitor.core.events import Now, PollWanted
 from monitor.core.judging import Judge, Watch
 from monitor.core.language.units import Scope
 from monitor.core.merging import ASK_AGAIN, Touched
 from monitor.core.notices import AlertRecord, Target
+from monitor.core.outcome import Outcome
 from monitor.core.portfolio import Account
 from monitor.core.positions import Holding, Position
-from monitor.core.telling import JUDGE, REST, Outcome, Teller
+from monitor.core.telling import Teller
 
 Watches = tuple[Watch, ...]
 

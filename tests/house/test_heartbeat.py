@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from monitor.app import Service
-from monitor.core.telling import Outcome
+from monitor.core.outcome import Outcome
 from monitor.notify import Sent
 from tests.binance.webhosts import WebHost, reply
 from tests.house.town import Town
