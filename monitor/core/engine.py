@@ -71,6 +71,7 @@ from monitor.core.refusing import Scrutiny, refuse
 from monitor.core.relying import Relying
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
+from monitor.core.seeing import Seeing
 from monitor.core.silencing import Silencing
 from monitor.core.staging import Staged, StagedAccount, take_staged
 from monitor.core.standing import Standing, live
@@ -81,7 +82,7 @@ from monitor.core.watching import Watching, target_of
 __all__ = ("Engine", "Outcome", "target_of")
 
 ALIVE_EVERY = 60_000
-"""Milliseconds between two notes that we were alive, or that an account was seen fresh."""
+"""Milliseconds between two notes that we were alive."""
 
 NOBODY = (
     'no channel takes the daily message: it goes to those with min_severity = "info" whose accounts'
@@ -121,14 +122,18 @@ class Engine:
     ) -> None:
         saved = saved or Saved()
         self._stale_after = stale_after
-        self._poll_interval = poll_interval
         self._forget_after = forget_after
         self._early = Outcome()
         self._begun = False
         self._agenda = Agenda()
+        self._seeing = Seeing(
+            self._agenda,
+            stale_after=stale_after,
+            forget_after=forget_after,
+            poll_interval=poll_interval,
+        )
         self._symbols: frozenset[str] = frozenset()
         self._alive_at: int | None = None
-        self._fresh_at: dict[str, int] = {}
         by_name = self._rules = Edition(rules, channels).by_name()
         self._teller = Teller(by_name, channels, self._agenda, saved, now, self._early)
         judges = [Judge(rule) for rule in rules if rule.levels]
@@ -389,10 +394,8 @@ class Engine:
         self, account: Account, every: int, now: Now, touched: Touched, outcome: Outcome
     ) -> None:
         """Take how far apart polls come; beyond the usual, numbers stay fresh for longer."""
-        usual = every <= self._poll_interval
-        account.limit = self._stale_after if usual else max(self._stale_after, 3 * every)
+        stretched = self._seeing.pace(account, every)
         touched.accounts[account] = None
-        stretched = account.limit > self._stale_after
         self._news.paced(account.name, every, now, outcome, stretched=stretched)
 
     def _take_poll(
@@ -413,34 +416,9 @@ class Engine:
             if holding.account.stale_since is not None:
                 touched.accounts[holding.account] = None
         for account in touched.accounts:
-            self._refresh(account, now, outcome)
+            self._seeing.look(account, now, outcome)
             if account.first_poll_done:
                 self._watching.follow_account(account, touched, now, outcome)
-
-    def _refresh(self, account: Account, now: Now, outcome: Outcome) -> None:
-        """Note whether the account is fresh, and when that will have to be looked at again."""
-        fresh = (
-            account.first_poll_done and not account.refused and now.ticks < account.fresh_until()
-        )
-        was_fresh = account.stale_since is None
-        if fresh:
-            account.stale_since = None
-            if now.ticks - self._fresh_at.get(account.name, -ALIVE_EVERY) >= ALIVE_EVERY:
-                self._note_fresh(account, now, outcome)
-        elif was_fresh:
-            account.stale_since = now.ticks
-            self._note_fresh(account, now, outcome)
-        boundaries = (
-            at + after
-            for at in account.inputs()
-            for after in (account.limit, self._forget_after)
-            if at + after > now.ticks
-        )
-        self._agenda.put(("expire", account), min(boundaries, default=None), EXPIRE)
-
-    def _note_fresh(self, account: Account, now: Now, outcome: Outcome) -> None:
-        self._fresh_at[account.name] = now.ticks
-        outcome.timers["fresh", account.name] = TimerRecord("fresh", account.name, now.utc, 0, "")
 
     # ------------------------------------------------------------ time
 
