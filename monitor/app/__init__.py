@@ -11,16 +11,16 @@
        ├─ heart ........... beats while all is well, for whoever misses it
        ├─ daily ........... once a day: that we are still here
        ├─ asset prices .... while an account is in multi-assets mode
-       └─ mark carrier .... newest marks → the channel, one batch at a time
+       ├─ history ......... is kept to its length
+       └─ mark carrier .... newest marks → the inbox, one batch at a time
 
-Stopping needs no flags. The sources are cancelled, their channel closes, the judge finishes what
-is in it, each channel gets one more attempt, and what is left waits in the store.
+Stopping needs no flags. The sources are cancelled, the inbox closes, the judge finishes what is in
+it, each channel gets one more attempt, and what is left waits in the store.
 """
 
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import trio
 
@@ -28,6 +28,8 @@ from monitor.app.bulletin import Bulletin
 from monitor.app.clock import ClockWatch, real_now, story_clock
 from monitor.app.daily import Daily
 from monitor.app.heartbeat import Heart
+from monitor.app.inbox import Asked, Inbox, Marks, Post, Reload
+from monitor.app.keeping import Keeping
 from monitor.app.vitals import Vitals
 from monitor.app.wiring import (
     LOG,
@@ -65,7 +67,6 @@ from monitor.core.events import (
     Remark,
     StillHere,
     Stopping,
-    StoreFailed,
     StoreReplaced,
     Woke,
 )
@@ -75,16 +76,11 @@ from monitor.core.notices import Notice
 from monitor.core.outcome import Outcome
 from monitor.core.rules import Rule
 from monitor.core.standing import Standing
-from monitor.errors import CommitFailed
 from monitor.feed import Latest
 from monitor.quarantine import Quarantine
 from monitor.store import Store
 
 __all__ = ["Compose", "Doors", "Send", "Service", "introduction", "real_now", "story_clock"]
-
-BACKLOG = 1024
-"""Events waiting for the engine. Full: the link drops its socket and polls everything anew, since
-an account event may not be lost and a blocked reader stops answering pings."""
 
 CLOCK_LOOK = 2.0
 """Seconds, before scale, after which the clocks are looked at though nothing happens: a machine
@@ -92,39 +88,6 @@ that slept wakes to silent sockets, and Trio's clock does not know how long that
 
 RESTART_AFTER = 300.0
 """The longest pause, seconds, before an account's watch that a bug has ended begins anew."""
-
-TIDY_EVERY = 6 * 3600.0
-"""Seconds between two looks for notices that are older than `keep_history`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marks:
-    """A batch of marks on its way to the judge."""
-
-    marks: dict[str, Mark]
-    taken: trio.Event
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """An event whose outcome somebody waits for, on its way to the judge."""
-
-    event: Event
-    done: trio.Event
-    outcome: Outcome | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reload:
-    """Other rules and channels on their way to the judge."""
-
-    config: Config
-    rules: Sequence[Rule]
-    taken: trio.Event
-
-
-_Told = Event | _Marks | _Reload | _Asked
-"""What the judge takes."""
 
 
 class Service:
@@ -164,17 +127,23 @@ class Service:
         self._doors = doors
         self._store = store
         self._hear = hear
-        self._store_failing = False
         self._wake_at: int | None = None
         self._sources = trio.CancelScope()
-        self._to_engine, self._events = trio.open_memory_channel[_Told](BACKLOG)
+        self._inbox = Inbox()
+        self._keeping = Keeping(store, tell=self._inbox.put, log=LOG)
         self._latest: Latest[str, Mark] = Latest()
-        self._late: list[Event] = []
         saved = store.saved()
         self.engine = make_engine(config, rules, saved, doors)
         words = wrap(self.compose) if wrap is not None else self.compose
         self.outbox = make_outbox(
-            config, store, doors, send=send, compose=words, room=room, tell=self._tell, saved=saved
+            config,
+            store,
+            doors,
+            send=send,
+            compose=words,
+            room=room,
+            tell=self._inbox.put,
+            saved=saved,
         )
         self.vitals = Vitals(
             config,
@@ -196,11 +165,10 @@ class Service:
         # The exchange counts weight per address: one budget for all.
         self.budget = make_budget(config, doors, on_ban=self._on_ban)
         self.budget.resume_ban(banned_until(saved))
-        emit = self._to_engine.send_nowait
         self._asset_prices = make_asset_prices(
             config,
             doors,
-            take=lambda prices: self._tell(AssetPricesRead(prices)),
+            take=lambda prices: self._inbox.put(AssetPricesRead(prices)),
             budget=self.budget,
         )
         self.accounts = {
@@ -208,7 +176,7 @@ class Service:
                 account,
                 config,
                 doors,
-                emit=emit,
+                emit=self._inbox.emit,
                 quarantine=quarantine,
                 budget=self.budget,
                 prices=self._asset_prices,
@@ -251,13 +219,13 @@ class Service:
         for remark in self._store.remarks:
             self._say(remark)
             if remark.counter == "store_replaced":
-                self._tell(StoreReplaced(remark.text))
+                self._inbox.put(StoreReplaced(remark.text))
         async with trio.open_nursery() as house:
             await house.start(self._store.run)
             await house.start(self.outbox.run)
             judged = trio.Event()
             house.start_soon(self._judge, judged)
-            async with self._to_engine:
+            async with self._inbox.entrance:
                 with self._sources:
                     async with trio.open_nursery() as sources:
                         for account in self.accounts.values():
@@ -266,9 +234,11 @@ class Service:
                         sources.start_soon(self._daily.run)
                         sources.start_soon(self._marks.run)
                         sources.start_soon(self._asset_prices.run)
-                        sources.start_soon(self._carry_marks)
+                        sources.start_soon(self._inbox.carry, self._latest)
                         sources.start_soon(self._bulletin.run)
-                        sources.start_soon(self._forget_what_is_old)
+                        sources.start_soon(
+                            self._keeping.forget, self._doors.now, self._keep_history
+                        )
                         task_status.started()
             await judged.wait()
             await self.outbox.drain()
@@ -302,25 +272,14 @@ class Service:
 
         Returns when what follows from them is committed, or when the service is ending.
         """
-        order = _Reload(config, rules, trio.Event())
-        try:
-            await self._to_engine.send(order)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            return
-        await order.taken.wait()
+        await self._inbox.reload(config, rules)
 
     async def tell(self, event: Event) -> Outcome | None:
         """Tell the engine an event, and return what came of it once that is committed.
 
         None where the service is ending. See `store_failing` for whether it is on disk.
         """
-        asked = _Asked(event, trio.Event())
-        try:
-            await self._to_engine.send(asked)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            return None
-        await asked.done.wait()
-        return asked.outcome
+        return await self._inbox.ask(event)
 
     def now(self) -> Now:
         """Tell the time by the service's own clock."""
@@ -333,11 +292,11 @@ class Service:
     @property
     def store_failing(self) -> bool:
         """Whether the last commit failed: what is new is in memory only."""
-        return self._store_failing
+        return self._keeping.failing
 
     def refuse_reload(self, faults: str) -> None:
         """Tell that edited files are not taken, because of these faults."""
-        self._tell(ReloadRefused(faults))
+        self._inbox.put(ReloadRefused(faults))
 
     # ------------------------------------------------------------ the one consumer
 
@@ -346,21 +305,21 @@ class Service:
         clock = ClockWatch(self._doors.now())
         look = CLOCK_LOOK * self._doors.scale
         await self._follow(self.engine.on(Woke(), self._doors.now()))
-        async with self._events:
+        async with self._inbox.exit:
             while True:
-                event: _Told = Woke()
+                event: Post = Woke()
                 try:
                     with trio.move_on_after(min(self._until_wake(), look)) as waited:
-                        event = await self._events.receive()
+                        event = await self._inbox.exit.receive()
                 except trio.EndOfChannel:
                     break
-                if isinstance(event, _Marks):
+                if isinstance(event, Marks):
                     event.taken.set()
                     event = MarksChanged(event.marks)
-                elif isinstance(event, _Reload):
+                elif isinstance(event, Reload):
                     await self._take_reload(event)
                     event = Woke()
-                elif isinstance(event, _Asked):
+                elif isinstance(event, Asked):
                     await self._take_asked(event)
                     event = Woke()
                 jump = clock.jumped(self._doors.now())
@@ -368,13 +327,13 @@ class Service:
                     await self._begin_anew(jump)
                 if not (waited.cancelled_caught and self._until_wake() > 0):
                     await self._judge_one(event)
-                while self._late:
-                    await self._judge_one(self._late.pop(0))
+                while self._inbox.late:
+                    await self._judge_one(self._inbox.late.pop(0))
                 self.vitals.turned()
         await self._follow(self.engine.on(Stopping(), self._doors.now()))
         judged.set()
 
-    async def _take_reload(self, order: _Reload) -> None:
+    async def _take_reload(self, order: Reload) -> None:
         """Go on by other rules and channels, all of it between two events."""
         config = order.config
         before = {channel.name: channel.url for channel in self._channels}
@@ -390,7 +349,7 @@ class Service:
         await self._follow(outcome)
         order.taken.set()
 
-    async def _take_asked(self, asked: _Asked) -> None:
+    async def _take_asked(self, asked: Asked) -> None:
         asked.outcome = self.engine.on(asked.event, self._doors.now())
         await self._follow(asked.outcome)
         asked.done.set()
@@ -400,21 +359,12 @@ class Service:
         if isinstance(event, PollAnswered | KeyWasRejected):
             self._bulletin.note(event)
 
-    def _tell(self, event: Event) -> None:
-        """Hand over an event of no account; with a full backlog, behind the next that is judged."""
-        try:
-            self._to_engine.send_nowait(event)
-        except trio.WouldBlock:
-            self._late.append(event)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            pass  # the service is ending: what it has to say of itself is in the log
-
     def _greet(self) -> None:
         up = self._doors.now().ticks - self._begun
-        self._tell(StillHere(up, self.outbox.waiting, tuple(sorted(self.outbox.failing))))
+        self._inbox.put(StillHere(up, self.outbox.waiting, tuple(sorted(self.outbox.failing))))
 
     def _on_ban(self, until: int, message: str) -> None:
-        self._tell(AddressBanned(until, message))
+        self._inbox.put(AddressBanned(until, message))
 
     def _on_brackets(self, symbol: str) -> None:
         for account in self.accounts.values():
@@ -448,43 +398,11 @@ class Service:
             self._say(remark)
         changes = outcome.changes
         if changes:
-            await self._commit(outcome)
+            await self._keeping.commit(changes)
         for notice in outcome.notices:
             self._log_notice(notice)
             self._hear(notice)
         self.outbox.add(outcome.notices, outcome.deliveries)
-
-    async def _commit(self, outcome: Outcome) -> None:
-        try:
-            await self._store.commit(outcome.changes)
-        except CommitFailed as exc:
-            if not self._store_failing:
-                self.log.error("store failing: %s", exc)  # noqa: TRY400 - its text says it all
-                self._tell(StoreFailed(str(exc)))
-            self._store_failing = True
-        else:
-            if self._store_failing:
-                self.log.warning("the store works again; everything is written")
-            self._store_failing = False
-
-    async def _forget_what_is_old(self) -> None:
-        """Keep the history to its length; looked at now, and then every few hours."""
-        while True:
-            try:
-                deleted = await self._store.forget(self._doors.now().utc - self._keep_history)
-            except CommitFailed as exc:
-                self.log.debug("the history was not shortened: %s", exc)
-            else:
-                if deleted:
-                    self.log.info("%d notices are older than keep_history, forgotten", deleted)
-            await trio.sleep(TIDY_EVERY)
-
-    async def _carry_marks(self) -> None:
-        """Hand the newest marks to the judge; the next batch when it has taken this one."""
-        while True:
-            batch = _Marks(await self._latest.take(), trio.Event())
-            await self._to_engine.send(batch)
-            await batch.taken.wait()
 
     # ------------------------------------------------------------ what the log hears
 
