@@ -9,7 +9,7 @@ Cost grows with what changed: a tick judges the positions of its symbol, and of 
 in their pools only the rules that read something of the pool. `judge_all=True` judges everything
 at every event: the oracle that the shortcuts are tested against.
 
-    merging.py ... data → beliefs        watching.py .. beliefs → targets and their rules
+    intake.py .... data → beliefs        watching.py .. beliefs → targets and their rules
     verdicts.py .. targets → alerts      telling.py ... alerts → notices
     news.py ...... data → happenings
 """
@@ -19,31 +19,19 @@ from typing import assert_never
 
 from monitor.core import earlier
 from monitor.core.agenda import EXPIRE, JUDGE, Agenda
-from monitor.core.brackets import take_brackets, take_prices
+from monitor.core.brackets import take_prices
 from monitor.core.daily import still_here
 from monitor.core.earlier import Edition
 from monitor.core.events import (
-    AccountChanged,
-    AccountRefused,
-    AccountStarted,
     AddressBanned,
-    AssetModeChanged,
     AssetPricesRead,
-    BracketsRead,
     ChannelFailed,
     ChannelRecovered,
     ClockJumped,
     Event,
-    ForcedOrderSeen,
-    KeyWasAccepted,
-    KeyWasRejected,
-    LeverageChanged,
-    MarginCalled,
     MarksChanged,
     NoticesDied,
     Now,
-    PollAnswered,
-    PollsPaced,
     PollWanted,
     ReloadRefused,
     Remark,
@@ -53,21 +41,19 @@ from monitor.core.events import (
     Stopping,
     StoreFailed,
     StoreReplaced,
-    UserStreamFell,
-    UserStreamStood,
     Woke,
     WorldEvent,
 )
 from monitor.core.freshness import FORGET_AFTER
+from monitor.core.intake import Intake
 from monitor.core.judging import Judge, Watch, look
-from monitor.core.merging import Portfolio, Touched, ticks_of
+from monitor.core.merging import Portfolio, Touched
 from monitor.core.news import News
 from monitor.core.notices import AlertRecord, Saved, Silence, TimerRecord, Told
 from monitor.core.outcome import Outcome
 from monitor.core.own_faults import OwnFaults
 from monitor.core.portfolio import Account
 from monitor.core.recording import Recorder
-from monitor.core.refusing import Scrutiny, refuse
 from monitor.core.relying import Relying
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
@@ -142,10 +128,10 @@ class Engine:
         for name, venue in accounts:
             kind = StagedAccount if staged else Account
             self.portfolio.accounts[name] = kind(name, venue, stale_after, now.ticks)
-        self._scrutiny = Scrutiny()
         known = self.portfolio.accounts
         self._news = News(self._teller, known, saved, now, self._early)
         self._relying = Relying(known, self._agenda, self._news, now, stale_after)
+        self._intake = Intake(self.portfolio, self._news, self._relying, self._seeing)
         self._faults = OwnFaults(self._teller, known, saved.timers)
         self._faults.keep((channel.name for channel in channels), now, self._early)
         earlier.restore(saved, by_name, known, self._watching, self._teller, now, self._early)
@@ -284,39 +270,8 @@ class Engine:
         """Apply an event's whole data."""
         if isinstance(event, WorldEvent):
             self._take_world(event, now, touched, outcome)
-            return
-        account = self.portfolio.accounts[event.account]
-        match event:
-            case AccountStarted():
-                touched.accounts[account] = None
-            case AccountChanged():
-                self._news.changed(event, now, outcome)
-                self._take_change(account, event, now, touched)
-            case LeverageChanged():
-                self._relying.setting_explained(event.account, event.symbol)
-                self._news.leverage(event, now, outcome)
-                self.portfolio.set_leverage(account, event, ticks_of(event.at, now), touched)
-                touched.polls.append(PollWanted(account.name, now.ticks, full=True))
-            case AssetModeChanged():
-                self.portfolio.set_mode(account, event, touched)
-                touched.polls.append(PollWanted(account.name, now.ticks, full=True))
-            case MarginCalled() | ForcedOrderSeen():
-                touched.polls.append(PollWanted(account.name, now.ticks, urgent=True))
-                self._news.alarm(account, event, now, outcome)
-            case PollAnswered():
-                self._take_poll(account, event, now, touched, outcome)
-            case UserStreamStood() | UserStreamFell():
-                self._relying.stream(event, now)
-            case KeyWasRejected() | KeyWasAccepted():
-                self._news.key(event, now, outcome)
-            case AccountRefused():
-                refuse(account, event.why, touched)
-            case BracketsRead():
-                take_brackets(account, event, touched)
-            case PollsPaced():
-                self._take_pace(account, event.every, now, touched, outcome)
-            case _:
-                assert_never(event)
+        else:
+            self._intake.take(event, now, touched, outcome)
 
     def _take_world(self, event: WorldEvent, now: Now, touched: Touched, outcome: Outcome) -> None:
         """Apply what is of no account in particular."""
@@ -381,31 +336,6 @@ class Engine:
             touched.accounts[account] = None
             touched.polls.append(PollWanted(account.name, now.ticks))
         self.portfolio.age_marks(now.ticks - self._stale_after)
-
-    def _take_change(
-        self, account: Account, event: AccountChanged, now: Now, touched: Touched
-    ) -> None:
-        self._relying.explained(event)
-        self.portfolio.change(account, event, ticks_of(event.at, now), touched)
-        full = event.reason == "MARGIN_TYPE_CHANGE"
-        touched.polls.append(PollWanted(account.name, now.ticks, full=full))
-
-    def _take_pace(
-        self, account: Account, every: int, now: Now, touched: Touched, outcome: Outcome
-    ) -> None:
-        """Take how far apart polls come; beyond the usual, numbers stay fresh for longer."""
-        stretched = self._seeing.pace(account, every)
-        touched.accounts[account] = None
-        self._news.paced(account.name, every, now, outcome, stretched=stretched)
-
-    def _take_poll(
-        self, account: Account, poll: PollAnswered, now: Now, touched: Touched, outcome: Outcome
-    ) -> None:
-        sent = ticks_of(poll.at, now)
-        poll = self._scrutiny.looked_at(account, poll, now, touched)
-        complete = self.portfolio.answer(account, poll, sent, now.ticks, touched)
-        self._news.polled(poll, now, touched, outcome, complete=complete)
-        self._relying.polled(account.name, touched, sent=sent, now=now, complete=complete)
 
     # ------------------------------------------------------------ what follows from data
 
