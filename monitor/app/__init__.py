@@ -31,6 +31,7 @@ from monitor.app.heartbeat import Heart
 from monitor.app.inbox import Asked, Inbox, Marks, Post, Reload
 from monitor.app.keeping import Keeping
 from monitor.app.vitals import Vitals
+from monitor.app.watch import watch
 from monitor.app.wiring import (
     LOG,
     ROOM,
@@ -48,7 +49,6 @@ from monitor.app.wiring import (
     make_outbox,
     outbox_channels,
 )
-from monitor.binance.usdm import UsdmAccount
 from monitor.config import Config
 from monitor.core.digest import Tried, compose_all
 from monitor.core.earlier import Edition
@@ -85,9 +85,6 @@ __all__ = ["Compose", "Doors", "Send", "Service", "introduction", "real_now", "s
 CLOCK_LOOK = 2.0
 """Seconds, before scale, after which the clocks are looked at though nothing happens: a machine
 that slept wakes to silent sockets, and Trio's clock does not know how long that was."""
-
-RESTART_AFTER = 300.0
-"""The longest pause, seconds, before an account's watch that a bug has ended begins anew."""
 
 
 class Service:
@@ -229,7 +226,7 @@ class Service:
                 with self._sources:
                     async with trio.open_nursery() as sources:
                         for account in self.accounts.values():
-                            sources.start_soon(self._watch_account, account)
+                            sources.start_soon(watch, account, self.log)
                         sources.start_soon(self._heart.run)
                         sources.start_soon(self._daily.run)
                         sources.start_soon(self._marks.run)
@@ -243,25 +240,6 @@ class Service:
             await judged.wait()
             await self.outbox.drain()
             house.cancel_scope.cancel("everything that could be sent has been")
-
-    async def _watch_account(self, account: UsdmAccount) -> None:
-        """Watch an account; a bug in its part ends neither the others nor the process."""
-        crashes = 0
-        while True:
-            begun = trio.current_time()
-            try:
-                await account.run()
-            except Exception:
-                if trio.current_time() - begun > RESTART_AFTER:
-                    crashes = 0  # it watched for a while: another bug, or a rare one
-                pause = min(RESTART_AFTER, 2.0**crashes)
-                crashes += 1
-                self.log.exception(
-                    "%s: a bug has ended its watch, please report it; beginning anew in %.0f s",
-                    account.name,
-                    pause,
-                )
-            await trio.sleep(pause)
 
     def stop(self, why: str) -> None:
         """Let the sources go; `run` ends when everything behind them has finished."""
