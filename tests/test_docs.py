@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts import check_docs
+from scripts.documents import citations, examples, generated, pages
 
 
 def test_generated_parts_are_what_the_code_says() -> None:
@@ -16,11 +17,11 @@ def test_the_man_page_is_what_the_commands_say() -> None:
 
 
 def test_toml_examples_are_taken_by_the_program() -> None:
-    assert list(check_docs.wrong_examples()) == []
+    assert list(examples.wrong_examples()) == []
 
 
 def test_shell_lines_are_real_commands() -> None:
-    assert list(check_docs.wrong_commands()) == []
+    assert list(examples.wrong_commands()) == []
 
 
 def test_metrics_commands_keys_and_rules_are_documented() -> None:
@@ -36,15 +37,15 @@ def test_each_lint_has_a_page_with_the_usual_headings() -> None:
 
 
 def test_relative_links_lead_somewhere() -> None:
-    assert list(check_docs.broken_links()) == []
+    assert list(citations.broken_links()) == []
 
 
 def test_citations_name_a_document_and_a_section_of_it() -> None:
-    assert list(check_docs.wrong_citations()) == []
+    assert list(citations.wrong_citations()) == []
 
 
 def test_every_trap_of_the_protocol_has_a_test() -> None:
-    assert list(check_docs.untested_traps()) == []
+    assert list(citations.untested_traps()) == []
 
 
 def test_the_readme_is_no_manual() -> None:
@@ -74,7 +75,7 @@ def test_no_check_is_forgotten_here() -> None:
     ],
 )
 def test_a_wrong_shell_line_is_found(line: str) -> None:
-    assert check_docs.wrong_line(line) is not None
+    assert examples.wrong_line(line) is not None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_wrong_shell_line_is_found(line: str) -> None:
     ],
 )
 def test_a_right_shell_line_passes(line: str) -> None:
-    assert check_docs.wrong_line(line) is None
+    assert examples.wrong_line(line) is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_right_shell_line_passes(line: str) -> None:
     ],
 )
 def test_a_wrong_example_is_found(text: str, said: str) -> None:
-    assert said in str(check_docs.wrong_toml(text))
+    assert said in str(examples.wrong_toml(text))
 
 
 @pytest.mark.parametrize(
@@ -119,13 +120,13 @@ def test_a_wrong_example_is_found(text: str, said: str) -> None:
     ],
 )
 def test_a_part_of_a_file_is_completed_before_it_is_loaded(text: str) -> None:
-    assert check_docs.wrong_toml(text) is None
+    assert examples.wrong_toml(text) is None
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Documents of our own; the rest of the repository stays as it is."""
-    monkeypatch.setattr(check_docs, "documents", lambda: sorted(tmp_path.glob("*.md")))
+    monkeypatch.setattr(citations, "documents", lambda: sorted(tmp_path.glob("*.md")))
     return tmp_path
 
 
@@ -136,7 +137,7 @@ def test_links_that_lead_nowhere_are_found(elsewhere: Path) -> None:
     )
     (elsewhere / "b.md").write_text("## Two words\n")
     where = elsewhere / "a.md"
-    assert list(check_docs.broken_links()) == [
+    assert list(citations.broken_links()) == [
         f"{where}: the link c.md leads to no file",
         f"{where}: the link b.md#three leads to no heading",
     ]
@@ -150,8 +151,8 @@ def citing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (docs / "wire.md").write_text("# Wire\n## 5. Events\n### 5.1 Balances\n## 6. Polls\n")
     (docs / "why.md").write_text("# Why\n## The flow\n")
     path = tmp_path / "code.py"
-    monkeypatch.setattr(check_docs, "DOCS", docs)
-    monkeypatch.setattr(check_docs, "citing_files", lambda: [path])
+    monkeypatch.setattr(citations, "DOCS", docs)
+    monkeypatch.setattr(citations, "citing_files", lambda: [path])
     return path
 
 
@@ -176,7 +177,7 @@ def spelled(text: str) -> str:
 )
 def test_a_citation_that_leads_somewhere_passes(citing: Path, text: str) -> None:
     citing.write_text(spelled(text))
-    assert list(check_docs.wrong_citations()) == []
+    assert list(citations.wrong_citations()) == []
 
 
 @pytest.mark.parametrize(
@@ -193,9 +194,9 @@ def test_a_citation_that_leads_somewhere_passes(citing: Path, text: str) -> None
 def test_a_citation_that_leads_nowhere_is_found(
     citing: Path, text: str, line: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_docs, "ROOT", citing.parent)
+    monkeypatch.setattr(pages, "ROOT", citing.parent)
     citing.write_text(spelled(text))
-    assert list(check_docs.wrong_citations()) == [f"code.py:{line}: {spelled(said)}"]
+    assert list(citations.wrong_citations()) == [f"code.py:{line}: {spelled(said)}"]
 
 
 def test_a_numbered_document_may_cite_itself(
@@ -203,15 +204,15 @@ def test_a_numbered_document_may_cite_itself(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"## 1. One\nas {SIGN}2 says\n## 2. Two\n{SIGN}3\n")
-    monkeypatch.setattr(check_docs, "citing_files", lambda: [page])
-    assert list(check_docs.wrong_citations()) == [f"{page}:4: {page} has no section 3"]
+    monkeypatch.setattr(citations, "citing_files", lambda: [page])
+    assert list(citations.wrong_citations()) == [f"{page}:4: {page} has no section 3"]
 
 
 def test_a_stale_part_is_found_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.md"
-    part = check_docs.Part(page, "numbers", lambda: "| 1 |")
+    part = generated.Part(page, "numbers", lambda: "| 1 |")
     monkeypatch.setattr(check_docs, "generated", lambda: [part])
     assert [fault.partition(": ")[2] for fault in check_docs.stale_parts()] == [
         "does not exist, and has to hold the generated part `numbers`"
@@ -245,7 +246,7 @@ _TRAPS = """
 
 
 def test_traps_without_tests_and_tests_without_traps_are_found() -> None:
-    assert list(check_docs.wrong_traps(_TRAPS, {"test_trap_0_1_one", "test_trap_11_3_five"})) == [
+    assert list(citations.wrong_traps(_TRAPS, {"test_trap_0_1_one", "test_trap_11_3_five"})) == [
         "docs/protocol.md: trap 0_2 names no test test_trap_0_2_…",
         "docs/protocol.md: trap 11_1: there is no test_trap_11_1_three in tests/traps",
         "docs/protocol.md: trap 11_2 names no test test_trap_11_2_…",

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import main
-from scripts import check_docs
+from scripts.documents import examples
 from tests.ruletests import described
 
 RULES = """
@@ -261,8 +261,8 @@ severity = "info"
 
 def test_examples_of_the_documents_are_run() -> None:
     """A test in a document is about the rules of the example before it."""
-    assert check_docs.wrong_test(PASSES, RULES) is None
-    assert 'test "near & <nearer>" failed' in str(check_docs.wrong_test(FAILS, RULES))
+    assert examples.wrong_test(PASSES, RULES) is None
+    assert 'test "near & <nearer>" failed' in str(examples.wrong_test(FAILS, RULES))
     assert "did you mean `every`?" in str(
-        check_docs.wrong_test(PASSES.replace("every", "evry"), RULES)
+        examples.wrong_test(PASSES.replace("every", "evry"), RULES)
     )

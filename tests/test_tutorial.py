@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from trio.testing import MockClock
 
 from monitor.cli import main
-from scripts.check_docs import DOCS, Block, blocks
+from scripts.documents.pages import DOCS, Block, blocks
 from tests.conftest import ROOT
 from tests.house.town import Town
 from tests.processes import wait_for
