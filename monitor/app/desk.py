@@ -51,7 +51,7 @@ class Desk:
             case {"do": "unsilence", "number": int(number)}:
                 return await self._unsilence(number)
             case {"do": "why", "rule": str(rule), "target": str(target)}:
-                return await self._why(rule, target)
+                return await self._explain(rule, target)
             case _:
                 return {
                     "error": "this service does not know what is asked; are both of one version?"
@@ -93,6 +93,14 @@ class Desk:
         return {"silence": silence_facts(ended[0]), "kept": not self._service.store_failing}
 
     # ------------------------------------------------------------ why
+
+    async def _explain(self, rule: str, target: str) -> dict[str, Any]:
+        """Answer; a bug in the answer costs the answer, and not the watch."""
+        try:
+            return await self._why(rule, target)
+        except Exception:
+            self._service.log.exception("a bug keeps `why` from an answer, please report it")
+            return {"error": "a bug keeps the service from an answer: see its log, and report it"}
 
     async def _why(self, rule: str, target: str) -> dict[str, Any]:
         address = read_address(target)

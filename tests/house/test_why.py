@@ -299,3 +299,24 @@ async def test_an_alert_of_an_earlier_life_and_asking_changes_nothing(
                 if watch.alert
             ]
         assert town.story == before
+
+
+async def test_a_bug_in_the_answer_does_not_end_the_watch(
+    autojump_clock: MockClock,
+    town: Town,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise AssertionError("that was never to happen")
+
+    async with town.exists(), town.life():
+        await town.until(30)
+        monkeypatch.setattr("monitor.app.desk.triggers_of", broken)
+        answer = await ask(town, "distance", "main/BTCUSDT")
+        assert answer == {
+            "error": "a bug keeps the service from an answer: see its log, and report it"
+        }
+        assert "a bug keeps `why` from an answer, please report it" in caplog.messages
+        await town.until(150)
+    assert [at for at, _, _ in town.sent] == [141.0]
