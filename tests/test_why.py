@@ -137,7 +137,7 @@ def test_what_the_last_run_left(lived: Path) -> None:
         "no service runs: this is how the last one left it",
         "",
         "warning: roi < -50%",
-        "  true since 02:59:45: fires in 10 s if it still holds (for 15 s)",
+        "  rising since 02:59:45 (for 15 s)",
         "",
         "info: roi < -20%",
         "  on",

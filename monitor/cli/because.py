@@ -118,6 +118,8 @@ class _Words:
     def level(self, level: Facts) -> Iterator[str]:
         """Say what a level's condition is, what of it is true, and what its switch does."""
         holds = "" if level["holds"] is None else f": {level['holds']}"
+        if level["holds"] != level["raw"]:
+            holds += f", but a higher level is {level['raw']}"
         yield f"{level['severity']}: {level['condition']}{holds}"
         parts = level["parts"]
         if len(parts) > 1:
@@ -146,11 +148,16 @@ class _Words:
         since = self._time(switch["since"])
         if state == "rising":
             long = f"for {_seconds(switch['for'])}"
-            if switch["left"]:
-                return f"true since {since}: fires in {left} if it still holds ({long})"
-            return f"rising since {since}: its time is over; fires when it is seen true ({long})"
+            if level["raw"] is None:
+                return f"rising since {since} ({long})"
+            if level["raw"] != "true":
+                soon = f"in {left} at the earliest" if switch["left"] else "its time is over"
+                return f"rising since {since}: {soon}, fires when it is seen true ({long})"
+            return f"true since {since}: fires in {left} if it still holds ({long})"
         long = f"keep_firing_for {_seconds(switch['keep_firing_for'])}"
-        if not switch["counts"] and level["raw"] is not None:
+        if level["raw"] is None:
+            return f"falling since {since} ({long})"
+        if not switch["counts"]:
             return f"no longer true, but nobody can tell now: {left} of {long} are still to pass"
         return f"no longer true since {since}: clears in {left} if that lasts ({long})"
 

@@ -141,6 +141,41 @@ async def test_delays_that_run(autojump_clock: MockClock, town: Town) -> None:
         ]
 
 
+NIGHT = """
+[[rule]]
+name = "room"
+warning = "margin_room < 65%"
+for = "1m"
+[[rule]]
+name = "loss"
+info = "unrealized_pnl < -1000"
+warning = "roi < -30%"
+keep_firing_for = "2m"
+"""
+
+
+async def test_delays_while_nobody_can_tell(autojump_clock: MockClock, tmp_path: Path) -> None:
+    stall = '[[fault]]\nat = "%s"\nfor = "60s"\nwhat = "stall"\nwhere = "%s"\n'
+    doors = ("api", "private", "market")
+    faults = "".join(stall % (at, where) for at in ("130s", "425s") for where in doors)
+    town = Town(tmp_path, FALL + faults, rules=NIGHT, channels=CHANNELS)
+    async with town.exists(), town.life():
+        await town.until(165)
+        said = await text(town, "room", "main/BTCUSDT")
+        assert said[0] == "room on main/BTCUSDT/long: not yet warning: its delay runs"
+        rising = said[said.index("warning: margin_room < 65%: unknown") + 1]
+        assert rising.startswith("  rising since 03:01:5")
+        assert rising.endswith("at the earliest, fires when it is seen true (for 60 s)")
+        await town.until(200)
+        said = await text(town, "loss", "main/BTCUSDT")
+        assert "info: unrealized_pnl < -1000: false, but a higher level is true" in said
+        await town.until(460)
+        said = await text(town, "loss", "main/BTCUSDT")
+        waits = [line for line in said if "no longer true, but nobody can tell now: " in line]
+        assert len(waits) == 2
+        assert waits[0].endswith(" of keep_firing_for 2 min are still to pass")
+
+
 async def test_as_facts(autojump_clock: MockClock, town: Town) -> None:
     async with town.exists(), town.life():
         await town.until(125)
