@@ -1,8 +1,9 @@
 """`backup`: a whole copy, beside a service or without one, and nothing half."""
 
+import os
 import signal
 import sqlite3
-import stat
+import stat as modes
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_commits_go_on_and_the_copy_is_of_one_instant(store: Store, tmp_path: Pa
     assert numbers(file) == list(range(1, 1001))
     assert numbers(tmp_path / "data" / "marginwatch.db")[-1] == 1000 + len(seen)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "data"]
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert modes.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_what_goes_on_from_a_copy_uses_no_number_again(store: Store, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_what_a_killed_backup_left_is_in_nobodys_way(store: Store, tmp_path: Pat
         (tmp_path / name).chmod(0o644)
     back_up(tmp_path / "data", tmp_path / "copy.db")
     assert len(numbers(tmp_path / "copy.db")) == 1000
-    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
+    assert modes.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "data"]
 
 
@@ -216,6 +217,38 @@ def test_where_nothing_ever_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         f"there is nothing to back up: no service ever ran in {tmp_path / 'data'}.\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize("command", [["backup", "copy.db"], ["history"]])
+def test_whose_folder_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """As somebody else than the service's user."""
+
+    data = tmp_path / "data"
+    stat, open_ = Path.stat, os.open
+
+    def refuse(path: object) -> None:
+        if Path(str(path)).parent == data:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    def refused_stat(path: Path, **more: bool) -> os.stat_result:
+        refuse(path)
+        return stat(path, **more)
+
+    def refused_open(path: str, *args: int, **more: int) -> int:
+        refuse(path)
+        return open_(path, *args, **more)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text(CONFIG)
+    data.mkdir()
+    monkeypatch.setattr(Path, "stat", refused_stat)
+    monkeypatch.setattr(os, "open", refused_open)
+    result = CliRunner().invoke(main, command, prog_name="marginwatch")
+    assert result.exit_code == 2
+    assert "Permission denied.\n" in result.stderr
+    assert str(tmp_path / "data") in result.stderr
 
 
 def test_a_service_goes_on_from_a_copy_made_beside_it(tmp_path: Path) -> None:

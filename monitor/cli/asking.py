@@ -7,6 +7,7 @@ Secrets are not resolved: these commands neither sign nor send.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,8 +97,9 @@ class Beside:
     ) -> list[Told]:
         """Read the store of a folder, whether a service runs in it or not."""
         data_dir = self.config.data_dir
-        if not (data_dir / "lock").exists():
-            return []
+        with suppress(PermissionError):  # which the opening says better
+            if not (data_dir / "lock").exists():
+                return []
         try:
             store = Store.open(data_dir, utc=real_now().utc)
         except StoreInUse:

@@ -57,8 +57,17 @@ def back_up(data_dir: Path, file: Path, tell: Progress = lambda _done, _of: None
         BackupFailed: The file exists, it cannot be written, or the database cannot be read or is
             damaged. Nothing is left behind.
     """
-    if not (data_dir / DATABASE).exists():
-        raise BackupFailed(f"there is nothing to back up: no service ever ran in {data_dir}.")
+    try:
+        (data_dir / DATABASE).stat()
+    except FileNotFoundError:
+        raise BackupFailed(
+            f"there is nothing to back up: no service ever ran in {data_dir}."
+        ) from None
+    except OSError as exc:
+        raise BackupFailed(
+            f"data_dir {data_dir} cannot be read: {exc.strerror}.\n"
+            "Run this as the user of the service, or as root."
+        ) from exc
     if os.path.lexists(file):
         raise BackupFailed(f"{file} exists; a backup overwrites nothing. Name another file.")
     part = file.with_name(f"{file.name}.part")
