@@ -5,7 +5,7 @@
 
 The machine may be noisy: the reference and ours are timed in turn, in processor time where all of
 the work is this process's, and the median of the pairwise ratios is printed. Nothing here asserts;
-budgets are in docs/design.md.
+budgets, and what was measured, are in docs/performance.md.
 """
 
 import gc

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli import main as command_line
 from scripts import check_docs
 from scripts.documents import citations, examples, generated, pages
 
@@ -72,6 +73,9 @@ def test_no_check_is_forgotten_here() -> None:
         pytest.param("marginwatch notify", id="an argument is missing"),
         pytest.param("marginwatch demo --speed fast", id="no such value"),
         pytest.param("KEY=1 .venv/bin/marginwatch chek", id="behind a variable, by its path"),
+        pytest.param("cd ~/watch && marginwatch chek", id="the second of two"),
+        pytest.param("sudo -u watch marginwatch alerts --al", id="as somebody else"),
+        pytest.param("ExecStart=/opt/bin/marginwatch run -f x", id="in a unit"),
     ],
 )
 def test_a_wrong_shell_line_is_found(line: str) -> None:
@@ -86,6 +90,9 @@ def test_a_wrong_shell_line_is_found(line: str) -> None:
         'marginwatch notify --channel phone "Can you hear me?"  # a comment',
         "marginwatch run --help",
         "marginwatch --version",
+        "marginwatch init ~/watch && cd ~/watch; marginwatch run &",
+        "sudo -u watch marginwatch alerts",
+        "it's no shell line",
         "systemctl stop marginwatch",
         "2026-01-02 03:04:05 info    main: no positions",
         "",
@@ -93,6 +100,40 @@ def test_a_wrong_shell_line_is_found(line: str) -> None:
 )
 def test_a_right_shell_line_passes(line: str) -> None:
     assert examples.wrong_line(line) is None
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        ("marginwatch", None),
+        ("marginwatch --version", None),
+        ("marginwatch check --rules", None),
+        ("marginwatch silence", None),
+        ("marginwatch completion bash|zsh|fish", None),
+        ("marginwatch silnce", "no such command: silnce"),
+        ("marginwatch check --onlin", "no such option: --onlin"),
+        ("marginwatch --verbose", "no such option: --verbose"),
+    ],
+)
+def test_prose_names_commands_and_options_that_there_are(span: str, said: str | None) -> None:
+    assert examples.wrong_span(span) == said
+
+
+def test_wrong_commands_are_found_in_prose_blocks_and_help(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = elsewhere / "a.md"
+    page.write_text("See `marginwatch chek`.\n```sh\nmarginwatch chek\n```\n")
+    monkeypatch.setattr(
+        command_line.commands["check"],
+        "help",
+        "Check.\n\n\b\n  marginwatch chek      the rules\n  marginwatch check   it\n",
+    )
+    assert list(examples.wrong_commands()) == [
+        f"{page}:2: `marginwatch chek`: no such command: chek",
+        f"{page}: `marginwatch chek`: no such command: chek",
+        "marginwatch check --help: `marginwatch chek`: no such command: chek",
+    ]
 
 
 @pytest.mark.parametrize(

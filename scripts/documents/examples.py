@@ -1,5 +1,6 @@
 """Examples in documents that the program itself has to understand: TOML and shell lines."""
 
+import inspect
 import re
 import shlex
 import tempfile
@@ -18,7 +19,7 @@ from monitor.ruletest.reading import parse_tests
 from monitor.ruletest.timeline import describe
 from monitor.ruletest.verdict import judge
 from monitor.sim.scenario import parse_scenario
-from scripts.documents.pages import blocks, documents
+from scripts.documents.pages import blocks, documents, shown, without_blocks
 
 
 def wrong_examples() -> Iterator[str]:
@@ -95,27 +96,85 @@ def wrong_commands() -> Iterator[str]:
     """Find shell lines that name commands or options that do not exist."""
     for path in documents():
         for block in blocks(path):
-            if block.language not in {"sh", "console"}:
+            if block.language not in {"sh", "console", "ini"}:
                 continue
             for line in block.text.replace("\\\n", " ").splitlines():
                 wrong = wrong_line(line)
                 if wrong is not None:
                     yield f"{block.where}: `{line.strip()}`: {wrong}"
+        for span in _SPAN.findall(without_blocks(path.read_text(encoding="utf-8"))):
+            wrong = wrong_span(span)
+            if wrong is not None:
+                yield f"{shown(path)}: `{span}`: {wrong}"
+    for name, command in command_line.commands.items():
+        for line in _examples(command.help or ""):
+            wrong = wrong_line(line)
+            if wrong is not None:
+                yield f"marginwatch {name} --help: `{line}`: {wrong}"
+
+
+_SPAN = re.compile(r"(?<!`)`(marginwatch(?: [^`]+)?)`(?!`)")
+"""What the prose shows of the command."""
+
+
+def _examples(text: str) -> Iterator[str]:
+    """List the lines of a help text that call the program, without what stands beside them."""
+    for line in inspect.cleandoc(text).splitlines():
+        if line.startswith("  marginwatch "):
+            yield re.split(r" {3,}", line.strip())[0]
+
+
+_JOINS = re.compile(r"&&|\|\|?|;|&")
 
 
 def wrong_line(line: str) -> str | None:
     """Say why a line that calls the program would not be understood; other lines are fine."""
-    words = shlex.split(line.strip().removeprefix("$ "), comments=True)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+    try:
+        bare = line.strip().removeprefix("$ ").removeprefix("ExecStart=")
+        words = shlex.split(bare, comments=True)
+    except ValueError:  # no shell line, but one with an apostrophe
+        return None
+    ends = [number for number, word in enumerate(words) if _JOINS.fullmatch(word)]
+    begins = [0, *(end + 1 for end in ends)]
+    for begin, end in zip(begins, [*ends, len(words)], strict=True):
+        wrong = _wrong_call(words[begin:end])
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def _wrong_call(words: Sequence[str]) -> str | None:
+    """Say why a command would not be understood, if it is ours."""
+    while words and (words[0] in {"sudo", "exec"} or re.fullmatch(r"[A-Z_]+=.*", words[0])):
         words = words[1:]
+    if words and words[0] == "-u":  # of sudo
+        words = words[2:]
     if not words or words[0].rpartition("/")[2] != "marginwatch":
         return None
-    end = next((n for n, word in enumerate(words) if re.match(r"[|&;]|[12]?>", word)), len(words))
+    end = next((n for n, word in enumerate(words) if re.match(r"[12]?>", word)), len(words))
     try:
         _understand(words[1:end])
     except click.ClickException as exc:
         return exc.format_message()
     return None
+
+
+def wrong_span(text: str) -> str | None:
+    """Say which command or option a piece of prose names that there is not.
+
+    What a whole line would need may be left out there, and choices stand as `one|other`.
+    """
+    name, *words = [*text.split()[1:], ""]
+    if not name or name.startswith("-"):
+        command: click.Command = command_line
+        words = [name, *words]
+    elif name in command_line.commands:
+        command = command_line.commands[name]
+    else:
+        return f"no such command: {name}"
+    flags = {flag for option in command.params for flag in option.opts} | {"-h", "--help"}
+    unknown = [word for word in words if word.startswith("-") and word not in flags]
+    return f"no such option: {', '.join(unknown)}" if unknown else None
 
 
 def _understand(words: Sequence[str]) -> None:
