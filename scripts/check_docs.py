@@ -101,16 +101,22 @@ def undocumented() -> Iterator[str]:
 
 
 def _config_key_names() -> Iterator[str]:
-    for model in (
-        config_models.Account,
-        config_models.Endpoints,
-        config_models.Channel,
-        config_models.Heartbeat,
-        config_models.Log,
-    ):
-        yield from model.model_fields
-    tables = {"accounts", "channels", "heartbeat", "log"}
-    yield from (name for name in config_models.Config.model_fields if name not in tables)
+    """Name the keys of every table, as they are written; what holds a table has a heading."""
+    models = [config_models.Config]
+    for model in models:
+        for name, field in model.model_fields.items():
+            inner = _model_in(field.annotation)
+            if inner is None:
+                yield field.alias or name
+            elif inner not in models:
+                models.append(inner)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the model that a field holds, one or several or none at all."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def wrong_rule_pages() -> Iterator[str]:

@@ -29,6 +29,12 @@ def test_metrics_commands_keys_and_rules_are_documented() -> None:
     assert list(check_docs.undocumented()) == []
 
 
+def test_keys_of_tables_within_tables_have_to_be_documented_too() -> None:
+    keys = set(check_docs._config_key_names())
+    assert {"poll_interval", "ws_api", "from", "min_severity", "every", "format"} <= keys
+    assert not {"account", "channel", "log", "heartbeat", "quiet_hours", "endpoints"} & keys
+
+
 def test_each_shipped_rule_has_a_page_with_the_usual_headings() -> None:
     assert list(check_docs.wrong_rule_pages()) == []
 
