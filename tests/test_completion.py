@@ -66,6 +66,8 @@ def offered(*words: str) -> list[str]:
         pytest.param(
             ["silence", "--rule", "loss", "--account", "s"], ["plain,swing"], id="another"
         ),
+        pytest.param(["why", "lo"], ["plain,loss", "plain,lost"], id="rules of why"),
+        pytest.param(["why", "loss", "s"], ["plain,swing"], id="its targets begin with accounts"),
         pytest.param(["silence", "--account", "x"], [], id="nothing of this name"),
         pytest.param(["test", "ru"], ["file,ru"], id="files"),
         pytest.param(["check", "--rules", "ru"], ["file,ru"], id="files of an option"),

@@ -211,7 +211,7 @@ def test_each_command_says_what_the_tutorial_shows(tmp_path: Path) -> None:
                 one.shows(deposit)
                 one.shows(alert)
                 me.does(*console("marginwatch positions"))
-                for command in ("alerts", "silence", "unsilence", "history"):
+                for command in ("alerts", "why", "silence", "unsilence", "history"):
                     me.does(*console(f"marginwatch {command}"))
 
 

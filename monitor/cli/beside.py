@@ -127,8 +127,8 @@ def history(*, config: Path | None, since: str, channel: str | None, lines: bool
 @click.command()
 @CONFIG_OPTION
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of the text.")
-@click.argument("rule")
-@click.argument("target")
+@click.argument("rule", shell_complete=completing.rules)
+@click.argument("target", shell_complete=completing.accounts)
 def why(*, config: Path | None, rule: str, target: str, as_json: bool) -> int:
     """Say why a rule fires on a target, or why it does not, and at which price it would.
 
