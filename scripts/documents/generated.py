@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import tomli
 
 from monitor.cli import main as command_line
+from monitor.core.digest import Tried, compose_all
 from monitor.core.freshness import Rest
 from monitor.core.language.units import ANYTHING, Scope
 from monitor.core.lints import CODES
 from monitor.core.message import Message, as_json
 from monitor.core.metrics import METRICS, Metric
-from monitor.core.notices import Notice, Target
+from monitor.core.notices import Grade, Notice, Reading, Target
 from monitor.core.rules import HAPPENINGS, SEVERITIES, Severity
+from monitor.rulefile import parse_rules
 from monitor.rulefile.rule import KEYS as RULE_KEYS
 from monitor.ruletest.expects import KEYS as EXPECT_KEYS
 from monitor.ruletest.happened import keys_of as keys_of_happening
@@ -208,6 +212,38 @@ def lint_table() -> str:
     return as_table(["code", "what it finds", "needs to know"], rows)
 
 
+def digest_example() -> str:
+    """Show a message of several notices, as the program makes it of the shipped rules."""
+    shipped = [parse_rules(text, "example") for _, text in shipped_rules().values()]
+    rules = {rule.name: rule for some in shipped for rule in some}
+    long = Target("main", "BTCUSDT", "BOTH", "long")
+    short = Target("main", "ETHUSDT", "BOTH", "short")
+    begin = 1_767_323_342_000  # 2026-01-02 03:09:02 UTC
+
+    def noticed(number: int, before: int, target: Target, rule: str, **more: Any) -> Notice:
+        at = begin - before * 1000
+        told = {"kind": "fired", "severity": Severity.INFO, "since": begin - 289_000}
+        return Notice(number=number, at=at, rule=rule, target=target, **told | more)
+
+    def decided(name: str, value: str, condition: str) -> dict[str, Any]:
+        values = {name: Reading(Grade.FRESH, Decimal(value), 700)}
+        return {"values": values, "condition": condition, "data_age": 700}
+
+    critical = {"kind": "escalated", "severity": Severity.CRITICAL, "previous": Severity.WARNING}
+    critical |= decided("margin_room", "0.199", "margin_room < 20%")
+    warning = {"severity": Severity.WARNING, **decided("roi", "-0.768", "roi < -75%")}
+    over = {"kind": "resolved", "previous": Severity.INFO, "reason": "recovered"}
+    pool = Target("main", asset="USDT")
+    tried = [
+        Tried(noticed(7, 0, long, "margin-room", **critical), 1),
+        Tried(noticed(4, 175, short, "loss", **warning), 2),
+        Tried(noticed(2, 289, pool, "margin-ratio"), 1),
+        Tried(noticed(6, 22, pool, "margin-ratio", **over), 1),
+    ]
+    message = compose_all(tried, rules, now_utc=begin, zone=UTC, room=4096)
+    return f"```text\n{message.title}\n{message.body}\n```"
+
+
 def generated() -> list[Part]:
     """List every generated part that there has to be."""
     reference = DOCS / "reference"
@@ -222,6 +258,7 @@ def generated() -> list[Part]:
         Part(reference / "json.md", "keys of a notice", notice_keys),
         Part(reference / "json.md", "keys of the summary", summary_keys),
         Part(reference / "delivery.md", "outcomes", outcomes),
+        Part(reference / "delivery.md", "a digest", digest_example),
         Part(reference / "scenarios.md", "scenario files", scenario_keys),
         Part(reference / "tests.md", "keys of a test", test_keys),
         Part(reference / "tests.md", "happenings of a test", test_happenings),
