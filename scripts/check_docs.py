@@ -13,6 +13,9 @@ words for operators is said in `documents/words.py`.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from monitor.cli import main as command_line
 from monitor.config import models as config_models
