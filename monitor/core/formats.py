@@ -297,7 +297,7 @@ def _behind(name: str, value: Decimal | str | int, style: Style) -> str:
 def clock(at: int, zone: tzinfo) -> str:
     """Write an instant for a reader: 2026-01-02 04:00:20 CET (UTC+1)."""
     moment = datetime.fromtimestamp(at / 1000, zone)
-    return f"{moment:%Y-%m-%d %H:%M:%S} {_zone_name(moment)}"
+    return f"{moment:%Y-%m-%d %H:%M:%S} {zone_name(moment)}"
 
 
 def clock_after(at: int, before: int, zone: tzinfo) -> str:
@@ -308,7 +308,7 @@ def clock_after(at: int, before: int, zone: tzinfo) -> str:
     return clock(at, zone)
 
 
-def _zone_name(moment: datetime) -> str:
+def zone_name(moment: datetime) -> str:
     """Name the zone with its offset; abbreviations alone mean several things."""
     offset = moment.utcoffset()
     minutes = 0 if offset is None else round(offset.total_seconds() / 60)
