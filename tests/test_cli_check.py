@@ -118,6 +118,22 @@ blind: main, hedge
     assert result.exit_code == 0
 
 
+def test_a_service_that_takes_no_pictures_is_named() -> None:
+    url = "mmost://127.0.0.1/3ccdd113474722377935511fc85d3dd4"
+    tables = f'[[channel]]\nname = "team"\nurl = "{url}"\ncharts = "dark"\n'
+    Path("config.toml").write_text(CONFIG + tables)
+    Path("config.toml").chmod(0o600)
+    text = 'channel "team", charts: Mattermost takes no pictures from this url'
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"config.toml:21:10: warning: {text}\n"
+        '    charts = "dark"\n             ^ texts go out without: write false\n'
+    )
+    assert run("check", "--strict").exit_code == 1
+    assert json.loads(run("check", "--json").stdout)["warnings"] == [text]
+
+
 def test_faults_of_configuration_and_rules_come_together() -> None:
     Path("config.toml").write_text(CONFIG + "group_wat = 1\n")
     Path("r.toml").write_text(RULES.replace("phone", "phon"))

@@ -93,6 +93,7 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
     )
     assert (channel.group_wait, channel.send_resolved, channel.send_reminders) == (2000, True, True)
     assert (channel.quiet_hours, channel.max_per_minute) == (None, 20)
+    assert channel.charts is None
     assert config.keep_history == 90 * 86_400_000
 
 
@@ -111,7 +112,7 @@ def test_a_long_configuration_says_all_of_it() -> None:
         f'{ACCOUNT}network = "testnet"\nvenue = "binance-usdm"\n'
         f'{CHANNEL}min_severity = "critical"\naccounts = ["m*"]\nrules = ["!x"]\n'
         'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\nmax_per_minute = 600\n'
-        'quiet_hours = { from = "22:30", to = "06:05" }\n'
+        'quiet_hours = { from = "22:30", to = "06:05" }\ncharts = "light"\n'
         '[heartbeat]\nurl = "https://example.com/${TOKEN}?a=1"\nevery = "90s"\n'
         '[log]\nlevel = "debug"\nformat = "json"\n'
     )
@@ -126,6 +127,7 @@ def test_a_long_configuration_says_all_of_it() -> None:
     assert config.keep_history == 30 * 86_400_000
     (channel,) = config.channels
     assert channel.max_per_minute == 600
+    assert channel.charts == "light"
     quiet = channel.quiet_hours
     assert quiet is not None
     assert (quiet.begin, quiet.end) == (time(22, 30), time(6, 5))
@@ -322,6 +324,16 @@ def cases() -> list[Any]:
         text, _, told = rest.partition("\n--\n")
         found.append(pytest.param(text + "\n", told.strip("\n"), id=title))
     return found
+
+
+def test_charts_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.config.kinds.find_spec", lambda _: None)
+    assert load(ACCOUNT + CHANNEL + "charts = false\n").channels[0].charts is None
+    assert refused(ACCOUNT + CHANNEL + 'charts = "dark"\n').splitlines()[:3] == [
+        'config.toml:8:10: channel "phone", charts: there is nothing to draw charts with',
+        '    charts = "dark"',
+        "             ^ pip install 'marginwatch[charts]'",
+    ]
 
 
 @pytest.mark.parametrize(("text", "told"), cases())

@@ -19,7 +19,7 @@ from monitor.core.message import Message
 from monitor.core.notices import Changes, Delivery, Notice, Target
 from monitor.errors import CommitFailed
 from monitor.notify import Notifier
-from monitor.outbox import Outbox, OutboxChannel
+from monitor.outbox import Leisure, Outbox, OutboxChannel
 from monitor.store import Store, Undelivered
 
 # By name, so that mypy does not see one file under two module names.
@@ -86,6 +86,7 @@ class Desk:
         self.service = service
         self.ledger = Ledger(fails=fails)
         self.faults: list[OwnFault] = []
+        self.heard: list[tuple[str, list[int]]] = []
         self.outbox = Outbox(
             channels or [OutboxChannel("phone")],
             store=self.ledger,
@@ -93,6 +94,7 @@ class Desk:
             compose=receiver.compose,
             room=lambda _: 2000,
             tell=self.faults.append,
+            heard=lambda name, told: self.heard.append((name, [one.number for one in told])),
             now=now,
             rng=Latest(),
             log=logging.getLogger("test.outbox"),
@@ -895,3 +897,61 @@ async def test_a_channel_that_leads_elsewhere_forgets_what_was_refused(
         await trio.sleep(1)
         assert desk.outbox.waiting == {"phone": 0}
     assert desk.attempts[-1] == (60.0, "phone", 1, tries + 1)
+
+
+# ------------------------------------------------------------------ what is no notice
+
+
+async def test_what_got_through_is_told_once(autojump_clock: Clock) -> None:
+    service = receiver.FakeService({"phone": ["500", "hang"]})
+    async with at_work(
+        Desk(service, [OutboxChannel("phone", 0), OutboxChannel("desk", 0)])
+    ) as desk:
+        desk.add(fresh(1), channels=["phone", "desk"])
+        await trio.sleep(60)
+        assert desk.heard == [("desk", [1]), ("phone", [1])]
+
+
+async def leisure(desk: Desk, seconds: float = 0.1, begun: int = 0) -> str:
+    await trio.sleep(seconds)
+    return desk.outbox.leisure("phone", begun).value
+
+
+async def test_there_is_time_for_a_picture_when_no_text_wants_the_channel(
+    autojump_clock: Clock,
+) -> None:
+    service = receiver.FakeService(takes=5)
+    async with at_work(Desk(service, [OutboxChannel("phone", 2)])) as desk:
+        assert await leisure(desk) == "free"
+        desk.add(fresh(1))
+        assert await leisure(desk) == "free", "it is not due yet"
+        assert await leisure(desk, 2) == "later", "it is under way"
+        assert await leisure(desk, 5) == "free"
+        desk.add(fresh(2, severity="critical"))
+        assert await leisure(desk) == "later", "it is under way"
+        desk.add(fresh(3), fresh(4, "other", severity="critical"))
+        assert await leisure(desk) == "none", "a critical waits"
+        assert await leisure(desk, 20) == "free"
+        desk.outbox.replace([])
+        assert desk.outbox.leisure("phone", 0) is Leisure.NONE
+
+
+async def test_there_is_none_while_a_channel_fails_or_is_full(autojump_clock: Clock) -> None:
+    service = receiver.FakeService({"phone": ["429-header"]})
+    phone = OutboxChannel("phone", 0, max_per_minute=3)
+    async with at_work(Desk(service, [phone])) as desk:
+        desk.add(fresh(1))
+        assert await leisure(desk) == "later", "it asked to wait"
+        assert await leisure(desk, 10) == "free"
+        assert await leisure(desk, begun=1) == "later", "two texts and a picture are three"
+        assert await leisure(desk, 60, begun=2) == "free"
+        assert await leisure(desk, begun=3) == "later"
+
+
+async def test_there_is_none_at_the_end(autojump_clock: Clock) -> None:
+    service = receiver.FakeService(takes=3)
+    async with at_work(Desk(service, [OutboxChannel("phone", 0)])) as desk:
+        desk.add(fresh(1))
+        assert await leisure(desk) == "later"
+        desk.outbox._boxes["phone"].begin_last_round()
+        assert await leisure(desk) == "none"

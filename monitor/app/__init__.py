@@ -3,6 +3,7 @@
     house ................. everything; ends when all below has ended
     ├─ store .............. writes what is appended
     ├─ outbox ............. one sender per channel
+    ├─ charts ............. pictures, behind the texts of criticals
     ├─ judge .............. the one consumer: event → engine → commit → outbox
     └─ sources ............ cancelled by `stop`
        ├─ account ......... one per account: requests, user stream, polls, reference data
@@ -25,6 +26,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from monitor.app.bulletin import Bulletin
+from monitor.app.charts import SendPicture
 from monitor.app.clock import ClockWatch, real_now, story_clock
 from monitor.app.daily import Daily
 from monitor.app.heartbeat import Heart
@@ -44,6 +46,7 @@ from monitor.app.wiring import (
     make_account,
     make_asset_prices,
     make_budget,
+    make_charts,
     make_engine,
     make_marks,
     make_outbox,
@@ -100,6 +103,7 @@ class Service:
         wrap: Turns what makes messages for people into what makes other ones.
         hear: Told of every notice as it is made, also of those that no channel takes.
         room: Tells how many characters a message to a channel, by name, may have.
+        picture: Sends a picture to a channel, by name; None: there are no charts.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Service:
         wrap: Callable[[Compose], Compose] | None = None,
         hear: Callable[[Notice], None] = lambda _: None,
         room: Callable[[str], int] = lambda _: ROOM,
+        picture: SendPicture | None = None,
     ) -> None:
         self.log = LOG
         self._rules = {rule.name: rule for rule in rules}
@@ -132,6 +137,14 @@ class Service:
         saved = store.saved()
         self.engine = make_engine(config, rules, saved, doors)
         words = wrap(self.compose) if wrap is not None else self.compose
+        self._charts = make_charts(
+            config,
+            doors,
+            accounts=self.engine.portfolio.accounts,
+            rule=lambda name: self._rules.get(name),  # noqa: PLW0108 - others after a reload
+            send=picture,
+            leisure=lambda *of: self.outbox.leisure(*of),  # noqa: PLW0108 - made below
+        )
         self.outbox = make_outbox(
             config,
             store,
@@ -140,6 +153,7 @@ class Service:
             compose=words,
             room=room,
             tell=self._inbox.put,
+            heard=self._charts.heard,
             saved=saved,
         )
         self.vitals = Vitals(
@@ -219,6 +233,7 @@ class Service:
                 self._inbox.put(StoreReplaced(remark.text))
         async with trio.open_nursery() as house:
             await house.start(self._store.run)
+            await house.start(self._charts.run)
             await house.start(self.outbox.run)
             judged = trio.Event()
             house.start_soon(self._judge, judged)
@@ -293,6 +308,7 @@ class Service:
                     break
                 if isinstance(event, Marks):
                     event.taken.set()
+                    self._charts.note(event.marks)
                     event = MarksChanged(event.marks)
                 elif isinstance(event, Reload):
                     await self._take_reload(event)
@@ -321,6 +337,7 @@ class Service:
         edition = Edition(order.rules, channels_of(config))
         outcome = self.engine.on(edition, self._doors.now())
         self.outbox.replace(outbox_channels(config), anew=moved)
+        self._charts.replace(config.channels)
         self.vitals.take(config, order.rules)
         self._heart.take(config.heartbeat)
         self._daily.take(config.heartbeat)
@@ -380,6 +397,7 @@ class Service:
         for notice in outcome.notices:
             self._log_notice(notice)
             self._hear(notice)
+            self._charts.keep(notice)
         self.outbox.add(outcome.notices, outcome.deliveries)
 
     # ------------------------------------------------------------ what the log hears

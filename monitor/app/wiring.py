@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import trio
+
+from monitor.app.charts import Charts, SendPicture
 from monitor.app.clock import real_now
 from monitor.binance.budget import Budget
 from monitor.binance.link import Dial
@@ -21,14 +24,15 @@ from monitor.core.engine import Engine
 from monitor.core.events import Event, Mark, Now, OwnFault
 from monitor.core.freshness import FORGET_AFTER
 from monitor.core.message import Message
-from monitor.core.notices import Saved
+from monitor.core.notices import Notice, Saved
 from monitor.core.own_faults import failing_channels
+from monitor.core.portfolio import Account as WatchedAccount
 from monitor.core.quiet import QuietHours
 from monitor.core.routing import Channel
 from monitor.core.rules import Rule
 from monitor.feed import Latest
-from monitor.notify import Sent
-from monitor.outbox import Outbox, OutboxChannel
+from monitor.notify import InThread, Sent
+from monitor.outbox import Leisure, Outbox, OutboxChannel
 from monitor.quarantine import Quarantine
 from monitor.store import Store
 
@@ -53,6 +57,8 @@ class Doors:
     rng: random.Random = random.Random()  # noqa: RUF009, S311 - jitter; shared on purpose
     scale: float = 1.0
     """Multiplies every guard of real work; the speed of a story."""
+    in_thread: InThread = trio.to_thread.run_sync
+    """How a chart is drawn."""
 
 
 def make_engine(config: Config, rules: Sequence[Rule], saved: Saved, doors: Doors) -> Engine:
@@ -79,6 +85,7 @@ def make_outbox(
     room: Callable[[str], int],
     tell: Callable[[OwnFault], None],
     saved: Saved,
+    heard: Callable[[str, Sequence[Notice]], None],
 ) -> Outbox:
     """Make the outbox, with what an earlier run did not deliver."""
     outbox = Outbox(
@@ -88,6 +95,7 @@ def make_outbox(
         compose=compose,
         room=room,
         tell=tell,
+        heard=heard,
         now=doors.now,
         rng=doors.rng,
         log=LOG,
@@ -95,6 +103,30 @@ def make_outbox(
     )
     outbox.restore(store.undelivered(), failing_channels(saved.timers))
     return outbox
+
+
+def make_charts(
+    config: Config,
+    doors: Doors,
+    *,
+    accounts: Mapping[str, WatchedAccount],
+    rule: Callable[[str], Rule | None],
+    send: SendPicture | None,
+    leisure: Callable[[str, int], Leisure],
+) -> Charts:
+    """Make what draws, and sends pictures behind texts."""
+    return Charts(
+        config.channels,
+        accounts=accounts,
+        rule=rule,
+        send=send,
+        leisure=leisure,
+        now=doors.now,
+        zone=config.timezone,
+        log=LOG,
+        in_thread=doors.in_thread,
+        scale=doors.scale,
+    )
 
 
 def outbox_channels(config: Config) -> list[OutboxChannel]:

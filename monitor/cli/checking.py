@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.cli.linting import Warned, warnings_of
 from monitor.core.language.units import Scope
@@ -23,6 +23,14 @@ _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms"
 _THINGS = {Scope.POSITION: "positions of ", Scope.POOL: "margin pools of "}
 
 
+class Chartless(NamedTuple):
+    """A channel that is to have charts, of a service that takes none."""
+
+    text: str
+    shown: str
+    """Under its line of the file."""
+
+
 @dataclass
 class Found:
     """Rules without a fault, and the accounts where they were looked at."""
@@ -34,6 +42,8 @@ class Found:
     """Whether the rules are the configuration's own."""
     accounts: "Accounts | None" = None
     """None where the exchange was not asked."""
+    chartless: tuple["Chartless", ...] = ()
+    """The channels that are to have charts, and cannot."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -49,7 +59,8 @@ class Found:
     def warnings(self) -> list[str]:
         """Tell everything that works and is not as it should be, each in one to three lines."""
         accounts = self.accounts.warnings if self.accounts else []
-        return [*(lint.shown for lint in self.lints), *(f"warning: {text}" for text in accounts)]
+        located: list[Warned | Chartless] = [*self.lints, *self.chartless]
+        return [*(each.shown for each in located), *(f"warning: {text}" for text in accounts)]
 
     def as_table(self) -> str:
         """Write what each rule applies to, ended by how many there are; then each account."""
@@ -89,7 +100,10 @@ class Found:
         document: dict[str, object] = {
             "rules": rules,
             "lints": [lint.as_json() for lint in self.lints],
-            "warnings": self.accounts.warnings if self.accounts else [],
+            "warnings": [
+                *(each.text for each in self.chartless),
+                *(self.accounts.warnings if self.accounts else ()),
+            ],
         }
         if self.accounts is not None:
             document |= self.accounts.as_json()
@@ -179,7 +193,7 @@ def check_config(path: Path | None, patterns: Sequence[str] = ()) -> Found:
         faults.extend(_url_faults(config))
         book = _book_of(config, patterns, faults)
         if book is not None and not faults:
-            return Found(book, config, whole=not patterns)
+            return Found(book, config, whole=not patterns, chartless=tuple(_chartless(config)))
     raise OperatorError("\n".join(faults))
 
 
@@ -215,6 +229,17 @@ def _url_faults(config: "Config") -> Iterator[str]:
             found.append(config.fault(("channel", number, "url"), problem))
     if found:
         yield report([found])
+
+
+def _chartless(config: "Config") -> Iterator[Chartless]:
+    from monitor.notify import without_pictures
+
+    for number, channel in enumerate(config.channels):
+        service = without_pictures(channel.url.get_secret_value()) if channel.charts else None
+        if service is not None and config.page is not None:
+            text = f'channel "{channel.name}", charts: {service} takes no pictures from this url'
+            trail, hint = ("channel", number, "charts"), "texts go out without: write false"
+            yield Chartless(text, config.page.at_value(trail, f"warning: {text}", hint).text)
 
 
 def duration(value: int) -> str:

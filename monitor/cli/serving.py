@@ -90,6 +90,7 @@ async def _serve(
             quarantine=Quarantine(data_dir, redact=redact, now=real_now),
             wrap=_words(dry_run=dry_run, lines=lines),
             room=send.room,
+            picture=send.picture,
         )
         reloader = Reloader(
             service, config, rules, read=files.read, files=files.there, admit=send.admit
@@ -230,6 +231,8 @@ class Senders:
         self._scale = scale
         self._notifiers: dict[str, tuple[str, Notifier]] = {}
         """By the name of a channel: its url, and who sends there."""
+        self._painters: dict[str, tuple[str, Notifier]] = {}
+        """Likewise, who sends pictures: one that hangs must not keep texts waiting."""
 
     async def admit(self, channels: Sequence[Channel]) -> None:
         """Make ready to send to these channels.
@@ -242,17 +245,20 @@ class Senders:
             name, url = channel.name, channel.url.get_secret_value()
             if name in self._notifiers and self._notifiers[name][0] == url:
                 continue
-            notifier = Notifier(
-                name,
-                url,
-                redact=self._redact,
-                console=self._console,
-                deadline_s=15.0 * self._scale,
-                abandon_after_s=60.0 * self._scale,
-            )
+            notifier = self._notifier(name, url, deadline_s=15.0)
             await notifier.load()
             fresh[name] = url, notifier
         self._notifiers |= fresh
+
+    def _notifier(self, name: str, url: str, *, deadline_s: float) -> Notifier:
+        return Notifier(
+            name,
+            url,
+            redact=self._redact,
+            console=self._console,
+            deadline_s=deadline_s * self._scale,
+            abandon_after_s=60.0 * self._scale,
+        )
 
     def room(self, name: str) -> int:
         """Tell how many characters a message to a channel may have."""
@@ -261,6 +267,15 @@ class Senders:
     async def __call__(self, name: str, message: Message) -> Sent:
         """Send one message; never raises."""
         return await self._notifiers[name][1].send(message)
+
+    async def picture(self, name: str, caption: str, png: bytes) -> Sent:
+        """Send one picture, beside whatever text is under way; never raises."""
+        url, notifier = self._notifiers[name]
+        if not notifier.takes_pictures:
+            return Sent("refused", "its service takes no pictures")
+        if self._painters.get(name, ("",))[0] != url:
+            self._painters[name] = url, self._notifier(name, url, deadline_s=30.0)
+        return await self._painters[name][1].send(Message("", caption), png)
 
 
 async def senders(

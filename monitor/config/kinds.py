@@ -6,6 +6,7 @@ The validators raise what `faults` turns into a fault under the key; they never 
 import re
 from datetime import time
 from decimal import Decimal, InvalidOperation
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -33,6 +34,8 @@ _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 MOST_PER_MINUTE = 600
+THEMES = ("light", "dark")
+"""How a chart may look."""
 
 
 def is_loopback(url: str) -> bool:
@@ -232,6 +235,17 @@ def _count(value: object) -> int:
     return value
 
 
+def _theme(value: object) -> str | None:
+    if value is False or value is None:
+        return None
+    if not isinstance(value, str) or value not in THEMES:
+        hint = meant(str(value), THEMES) or 'write "light", "dark" or false'
+        refuse(Wrong(f"{shown(value)} is no look of charts", hint))
+    if find_spec("PIL") is None:
+        refuse(Wrong("there is nothing to draw charts with", "pip install 'marginwatch[charts]'"))
+    return value
+
+
 def _web_secret(value: object) -> object:
     value = _secret(value)
     plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -269,6 +283,7 @@ OptionalSecretText = Annotated[SecretStr | None, BeforeValidator(_secret_text)]
 Share = Annotated[float, BeforeValidator(_share)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 OptionalTimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
+Theme = Annotated[str | None, BeforeValidator(_theme)]
 PerMinute = Annotated[int, BeforeValidator(_count)]
 OptionalWebSecret = Annotated[SecretStr | None, BeforeValidator(_web_secret)]
 ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

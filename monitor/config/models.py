@@ -34,6 +34,7 @@ from monitor.config.kinds import (
     SeverityWord,
     Share,
     Socket,
+    Theme,
     TimeOfDay,
     Web,
     Zone,
@@ -243,6 +244,8 @@ class Channel(_Model):
     quiet_hours: QuietHours | None = None
     max_per_minute: PerMinute = 20
     """Messages; those with a critical are not held back."""
+    charts: Theme = None
+    """How the picture looks that follows a critical; None, `false` in the file: there is none."""
 
 
 class Heartbeat(_Model):

@@ -28,9 +28,24 @@ from monitor.core.message import Message
 from monitor.errors import ConfigError
 from monitor.notify.exchange import TOO_MANY_REQUESTS, Exchange, wait_in_words, watching
 from monitor.notify.fitting import fitted, room
-from monitor.notify.service import Console, load, on_console
+from monitor.notify.service import (
+    Console,
+    attached,
+    load,
+    on_console,
+    service_name,
+    takes_pictures,
+)
 
-__all__ = ["Console", "InThread", "Notifier", "Sent", "check_url", "on_console"]
+__all__ = [
+    "Console",
+    "InThread",
+    "Notifier",
+    "Sent",
+    "check_url",
+    "on_console",
+    "without_pictures",
+]
 
 InThread = Callable[..., Awaitable[Any]]
 """As `trio.to_thread.run_sync`; tests in virtual time pass one that stays on the loop."""
@@ -95,6 +110,11 @@ class Notifier:
         """
         return _SAFE_ROOM if self._apprise is None else room(self._apprise[0])
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether the service takes a picture beside a text; False until it is known."""
+        return self._apprise is not None and takes_pictures(self._apprise)
+
     def __repr__(self) -> str:
         return f"<Notifier {self.name}>"
 
@@ -113,8 +133,14 @@ class Notifier:
             )
         self._apprise = loaded
 
-    async def send(self, message: Message) -> Sent:
-        """Send one message as one request; never raises."""
+    async def send(self, message: Message, picture: bytes | None = None) -> Sent:
+        """Send one message as one request; never raises.
+
+        Args:
+            message: Title and text.
+            picture: A PNG to go with it; some services need a request more for it. A file that
+                cannot be had costs the text too, so a text that matters goes without.
+        """
         await self._wait_for_the_last()
         try:
             if self._apprise is None:
@@ -129,6 +155,7 @@ class Notifier:
                 self._apprise,
                 message,
                 self._exchange,
+                picture,
                 abandon_on_cancel=True,
                 limiter=self._limiter,
             )
@@ -146,12 +173,16 @@ class Notifier:
         self._limiter = trio.CapacityLimiter(1)
         self._apprise = None  # a service object may not be safe to use from a second thread
 
-    def _notify(self, service: Any, message: Message, exchange: Exchange) -> Sent:
+    def _notify(
+        self, service: Any, message: Message, exchange: Exchange, picture: bytes | None
+    ) -> Sent:
         """Run in the thread."""
         try:
             text = fitted(service[0], message)
-            with watching(exchange):
-                result = service.notify(title=text.title, body=text.body, body_format="text")
+            with watching(exchange), attached(picture) as attach:
+                result = service.notify(
+                    title=text.title, body=text.body, body_format="text", attach=attach
+                )
             lines = [entry.message for entry in result.logs()]
         except Exception as exc:  # noqa: BLE001 - a plug-in's bug costs one attempt, not the monitor
             return Sent("unknown", f"Apprise failed with {type(exc).__name__}")
@@ -177,6 +208,12 @@ def check_url(url: str) -> str | None:
     """Say what is wrong with a channel's URL, in a sentence without the URL; None: nothing is."""
     loaded = load(url, None)
     return loaded if isinstance(loaded, str) else None
+
+
+def without_pictures(url: str) -> str | None:
+    """Name the service of a URL if it takes no pictures; None: it does, or the URL is wrong."""
+    loaded = load(url, None)
+    return None if isinstance(loaded, str) or takes_pictures(loaded) else service_name(loaded)
 
 
 def _secrets(url: str) -> set[str]:

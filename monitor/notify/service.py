@@ -4,9 +4,11 @@ The only module that imports Apprise, and it does so late: the first use costs h
 """
 
 import logging
+import tempfile
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from monitor.core.message import Message
@@ -74,6 +76,40 @@ def _load_alone(url: str, console: Console | None) -> Any:
         return f"its url names {len(loaded)} services; write a [[channel]] for each."
     _tame(loaded[0], console)
     return loaded
+
+
+def takes_pictures(loaded: Any) -> bool:
+    """Tell whether a service takes a picture beside a text.
+
+    Slack's plug-in says so whatever the URL; its webhooks take text alone.
+    """
+    service = loaded[0]
+    is_webhook = service.service_name == "Slack" and service.mode != "bot"
+    return bool(service.attachment_support) and not is_webhook
+
+
+def service_name(loaded: Any) -> str:
+    """Name the service, as Apprise does."""
+    return str(loaded[0].service_name)
+
+
+@contextmanager
+def attached(picture: bytes | None) -> Iterator[Any]:
+    """Hold a PNG as Apprise wants it; None: hold nothing.
+
+    In a file, since some plug-ins ask for its path: nobody else can read it, and it is gone
+    afterwards.
+    """
+    if picture is None:
+        yield None
+        return
+    from apprise.attachment.file import AttachFile
+
+    hold: Any = AttachFile  # without annotations
+    with tempfile.NamedTemporaryFile(prefix="marginwatch-", suffix=".png") as file:
+        file.write(picture)
+        file.flush()
+        yield hold(path=file.name, name="chart.png", mimetype="image/png")
 
 
 def _hush() -> None:

@@ -39,9 +39,10 @@ from monitor.core.wording import among
 from monitor.errors import CommitFailed
 from monitor.notify import Sent
 from monitor.outbox.box import FAILING, GONE, UNTRIED, Box, Closed, Item, OutboxChannel
+from monitor.outbox.leisure import Leisure, leisure_of
 from monitor.store import Undelivered
 
-__all__ = ["Keeper", "Outbox", "OutboxChannel"]
+__all__ = ["Keeper", "Leisure", "Outbox", "OutboxChannel"]
 
 _FEW = 8
 """So many numbers of notices are worth naming in a line of the log."""
@@ -80,6 +81,7 @@ class Outbox:
         rng: For the jitter of back-offs.
         log: For own faults; nothing with a URL is ever handed to it.
         tell: Hears of own faults.
+        heard: Told which notices got through to a channel, by name, at once when they did.
         scale: How much longer than usual the last round may take (demo: its speed).
     """
 
@@ -95,6 +97,7 @@ class Outbox:
         rng: Random,
         log: logging.Logger,
         tell: Callable[[OwnFault], None] = lambda _: None,
+        heard: Callable[[str, Sequence[Notice]], None] = lambda *_: None,
         scale: float = 1.0,
     ) -> None:
         self._boxes = {channel.name: Box(channel, rng) for channel in channels}
@@ -104,6 +107,7 @@ class Outbox:
         self._compose = compose
         self._room = room
         self._tell = tell
+        self._heard = heard
         self._now = now
         self._log = log
         self._scale = scale
@@ -131,6 +135,18 @@ class Outbox:
             if until is not None:
                 found[name] = until
         return found
+
+    def leisure(self, channel: str, begun: int) -> Leisure:
+        """Tell whether a channel has time for what is no notice.
+
+        Args:
+            channel: Its name.
+            begun: How many such things were begun there within the last minute.
+        """
+        box = self._boxes.get(channel)
+        if box is None:
+            return Leisure.NONE
+        return leisure_of(box, trio.current_time(), self._now().utc, begun)
 
     def add(self, notices: Sequence[Notice], deliveries: Sequence[Delivery]) -> None:
         """Take in what was committed, or what could not be: then it is sent from memory."""
@@ -258,6 +274,7 @@ class Outbox:
         sent = await self._send(name, self._message(items, name))
         if sent.status == "sent":
             box.succeeded(items, trio.current_time())
+            self._heard(name, [item.notice for item in items])
         else:
             aside = [item for item in items if item.aside_until]
             box.failed(items, sent, trio.current_time())

@@ -216,7 +216,7 @@ class Box:
             self.group_due = inf
             for item in self.waiting.values():
                 item.due = True
-        free, quiet_until = self._free(now, utc)
+        free, quiet_until = self.free(now, utc)
         if self.drained is not None:
             return self._last_round(free, now, capacity), inf
         due = [item for item in free if item.due and not item.aside_until]
@@ -235,7 +235,7 @@ class Box:
             instants.append(self.failing_since + FAILING)
         return [], min([self.group_due, quiet_until, *instants])
 
-    def _free(self, now: float, utc: int) -> tuple[list[Item], float]:
+    def free(self, now: float, utc: int) -> tuple[list[Item], float]:
         """List what no quiet hours hold, and tell when to look at the clock again."""
         quiet = self.channel.quiet_hours
         until = quiet.until(utc) if quiet is not None else None
@@ -253,10 +253,10 @@ class Box:
             wait = min(wait, LONGEST_CRITICAL)
             spaced = self.critical_begun + SPACED
         else:
-            spaced = self._room_at(now)
+            spaced = self.room_at(now)
         return max(self.failed_at + wait, self.not_before, spaced)
 
-    def _room_at(self, now: float) -> float:
+    def room_at(self, now: float) -> float:
         """Tell when `max_per_minute` allows another message."""
         most = self.channel.max_per_minute
         while self.begun and self.begun[0] <= now - MINUTE:

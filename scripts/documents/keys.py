@@ -74,6 +74,7 @@ _CONFIG_KINDS = {
     "_channel_url": "URL; a secret",
     "_time_of_day": 'time of day, such as `"23:00"`',
     "_count": f"whole number, 1 to {MOST_PER_MINUTE}",
+    "_theme": '`"light"`, `"dark"`, `false`',
     "_web_secret": "`https://` or `http://` address; a secret",
 }
 

@@ -51,6 +51,10 @@ CONFIG_WORDS = {
     "end. An inline table, see below.",
     "Channel.max_per_minute": "Messages in a minute; what is more waits and goes together. "
     "Messages with a critical do not wait.",
+    "Channel.charts": "How the picture looks that follows the text of each critical of a position: "
+    "the mark of the last hour, liquidation, entry, and where the rule turns. Needs `pip install "
+    "'marginwatch[charts]'`; see [Have a picture with each critical](../how-to.md#have-a-picture-"
+    "with-each-critical).",
     "QuietHours.begin": "When they begin, by the clocks of `timezone`.",
     "QuietHours.end": "When they end; where that is not later, it is that of the next day.",
     "Heartbeat.url": "Asked by GET while all is well, over a connection of its own; whoever misses "
@@ -76,6 +80,7 @@ COMPUTED_DEFAULTS = {
     "Endpoints.sapi": "the network's",
     "Channel.quiet_hours": "none",
     "Channel.max_per_minute": "`20`",
+    "Channel.charts": "`false`",
 }
 RULE_WORDS = {
     "name": "Unique over all files; letters, digits, dashes. `marginwatch` is reserved.",

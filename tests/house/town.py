@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 
 from monitor.app import Doors, Send, Service, story_clock
+from monitor.app.charts import SendPicture
 from monitor.binance.link import Dial
 from monitor.config import load_config
 from monitor.core.events import Now
@@ -80,6 +81,7 @@ class Town:
     """The part of the scenario that every story here shares."""
     data_dir: str = "data"
     in_thread: InThread = inline
+    picture: SendPicture | None = None
     send: Send | None = None
     """Takes what is sent; default: `answers` decides, and `sent` keeps what got through."""
     answers: Callable[[float, str, Message], Sent] = lambda *_: Sent("sent")
@@ -126,9 +128,15 @@ class Town:
             parse_rules(self.rules, "rules.toml", repeat=config.repeat),
             store=store,
             send=self.send or self._send,
-            doors=Doors(dial=self.dial or self.exchange.dial, now=now, rng=random.Random(1)),
+            doors=Doors(
+                dial=self.dial or self.exchange.dial,
+                now=now,
+                rng=random.Random(1),
+                in_thread=inline,
+            ),
             quarantine=Quarantine(config.data_dir, redact=str, now=now),
             hear=self.heard.append,
+            picture=self.picture,
         )
         return service, store
 
