@@ -152,7 +152,7 @@ def why(*, config: Path | None, rule: str, target: str, as_json: bool) -> int:
 
 @click.command()
 @CONFIG_OPTION
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), shell_complete=completing.files)
 def backup(*, config: Path | None, file: Path) -> None:
     """Copy the store (alerts, what was told, silences, notices) to FILE while the service runs.
 
