@@ -173,7 +173,8 @@ def test_a_part_of_a_file_is_completed_before_it_is_loaded(text: str) -> None:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Documents of our own; the rest of the repository stays as it is."""
-    monkeypatch.setattr(citations, "documents", lambda: sorted(tmp_path.glob("*.md")))
+    for module in (citations, examples):
+        monkeypatch.setattr(module, "documents", lambda: sorted(tmp_path.glob("*.md")))
     return tmp_path
 
 
