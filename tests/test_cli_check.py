@@ -10,8 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from monitor.cli import House, main
+from monitor.cli import main
 from monitor.cli.checking import duration
+from monitor.cli.house import House
 from monitor.errors import ConditionError, ConfigError, PortInUse
 
 RULES = """
