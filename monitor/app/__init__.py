@@ -33,7 +33,7 @@ from monitor.app.heartbeat import Heart
 from monitor.app.inbox import Asked, Inbox, Marks, Post, Reload
 from monitor.app.keeping import Keeping
 from monitor.app.vitals import Vitals
-from monitor.app.watch import watch
+from monitor.app.watching import watch
 from monitor.app.wiring import (
     LOG,
     ROOM,
