@@ -13,6 +13,8 @@ from monitor.core.judging import Judge
 from monitor.core.language.truth import ABSENT, UNKNOWN, Truth, Value
 from monitor.core.notices import Grade, Reading, Target
 from monitor.core.rules import Severity
+from monitor.core.supposing import subjects_of
+from monitor.core.triggers import symbols_of, triggers_of
 from tests.core.random_worlds import CHANNELS, NONE, RULES, Run, Step, engine_of, worlds
 from tests.core.worlds import (
     EPOCH,
@@ -156,6 +158,22 @@ def test_an_extra_awakening_changes_nothing(steps: list[Step], parts: list[float
     assert plain.story == nervous.story
     assert plain.heard == nervous.heard
     assert plain.requests == nervous.requests
+
+
+@given(worlds())
+@SETTINGS
+def test_looking_for_trigger_prices_meanwhile_changes_nothing(steps: list[Step]) -> None:
+    """The status page does so while the engine runs."""
+    judges = [Judge(rule) for rule in RULES if rule.levels]
+    unseen, seen = engine_of(0), engine_of(0)
+    for step in steps:
+        assert step.event is not None
+        now = at(step.seconds)
+        assert seen.on(step.event, now) == unseen.on(step.event, now)
+        for account in seen.portfolio.accounts.values():
+            for subject in subjects_of(account):
+                for symbol in symbols_of(subject):
+                    triggers_of(subject, judges, now, {}, only=symbol, most=10)
 
 
 @given(worlds(restarts=False))

@@ -16,7 +16,14 @@ from monitor.core.metrics import METRICS
 from monitor.core.one_mark import DIGITS, MONOTONE, OneMark
 from monitor.core.rules import Globs, Rule, Severity
 from monitor.core.supposing import marks_of, subjects_of, supposing
-from monitor.core.triggers import FARTHEST, Answer, Trigger, tick_of, triggers_of
+from monitor.core.triggers import (
+    FARTHEST,
+    Answer,
+    Trigger,
+    symbols_of,
+    tick_of,
+    triggers_of,
+)
 from tests.core.tiers import Exchange, exchanges, table
 from tests.core.worlds import World, at, change, level, marks, money, near, poll, position, rule
 
@@ -143,6 +150,27 @@ def test_without_a_mark_nothing_is_known() -> None:
     assert worded(triggers) == ["near warning BTCUSDT: unknown unknown"]
     assert triggers[0].mark is None
     assert triggers[0].distance == D("Infinity")
+
+
+def test_a_rule_at_a_time_and_with_few_looks_it_is_the_same_or_unknown() -> None:
+    world = held(position(), position("ETHUSDT", "-2", "3000", mark="3000", liq="3500"))
+    judges = [Judge(near()), Judge(near("margin_ratio > 10%"))]
+    for subject in subjects_of(world.account):
+        whole = triggers_of(subject, judges, at(1), TENTH)
+        parts = {
+            most: [
+                trigger
+                for symbol in symbols_of(subject)
+                for judge in subject.rules(judges)
+                for trigger in triggers_of(subject, [judge], at(1), TENTH, only=symbol, most=most)
+            ]
+            for most in (100, 3)
+        }
+        assert sorted(worded(parts[100])) == sorted(worded(whole))
+        for few, enough in zip(parts[3], parts[100], strict=True):
+            assert few.below in {enough.below, Answer.UNKNOWN}
+            assert few.above in {enough.above, Answer.UNKNOWN}
+            assert not isinstance(few.below, Decimal)
 
 
 def test_what_takes_too_long_to_prove_is_unknown_and_not_never() -> None:
