@@ -15,9 +15,8 @@ from click.testing import CliRunner, Result
 from monitor.binance.glance import Seen
 from monitor.binance.once import Reference
 from monitor.cli import main
-from monitor.cli.accounts import in_cell
 from monitor.config import load_config
-from monitor.core.formats import Style
+from monitor.core.formats import Style, in_cell
 from monitor.core.notices import Grade, Reading
 from monitor.oneshot import _looked
 from tests.core.worlds import at, poll, position

@@ -21,7 +21,9 @@ it, each channel gets one more attempt, and what is left waits in the store.
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
 
 import trio
 
@@ -32,6 +34,7 @@ from monitor.app.daily import Daily
 from monitor.app.heartbeat import Heart
 from monitor.app.inbox import Asked, Inbox, Marks, Post, Reload
 from monitor.app.keeping import Keeping
+from monitor.app.measuring import Histogram
 from monitor.app.vitals import Vitals
 from monitor.app.watching import watch
 from monitor.app.wiring import (
@@ -121,6 +124,11 @@ class Service:
         picture: SendPicture | None = None,
     ) -> None:
         self.log = LOG
+        self.quarantine = quarantine
+        self.started = doors.now().utc
+        """Unix milliseconds."""
+        self.turns = Histogram()
+        """How long the engine takes for each event."""
         self._rules = {rule.name: rule for rule in rules}
         self._channels = config.channels
         self._zone = config.timezone
@@ -283,6 +291,21 @@ class Service:
         return self.engine.standing(self._doors.now())
 
     @property
+    def doors(self) -> Doors:
+        """The world that it lives in."""
+        return self._doors
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """All rules, by name; another mapping when others are taken."""
+        return self._rules
+
+    @property
+    def zone(self) -> tzinfo:
+        """Of the times that people read."""
+        return self._zone
+
+    @property
     def store_failing(self) -> bool:
         """Whether the last commit failed: what is new is in memory only."""
         return self._keeping.failing
@@ -350,7 +373,10 @@ class Service:
         asked.done.set()
 
     async def _judge_one(self, event: Event) -> None:
-        await self._follow(self.engine.on(event, self._doors.now()))
+        begun = time.perf_counter()
+        outcome = self.engine.on(event, self._doors.now())
+        self.turns.add(time.perf_counter() - begun)
+        await self._follow(outcome)
         if isinstance(event, PollAnswered | KeyWasRejected):
             self._bulletin.note(event)
 

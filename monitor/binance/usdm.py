@@ -183,6 +183,11 @@ class UsdmAccount:
         """Why nothing can be asked at the moment, for the log; "" while something can."""
         return self._line.trouble or self.budget.trouble
 
+    @property
+    def rebuilds(self) -> int:
+        """How often the user data stream stood again after it was lost or given up."""
+        return max(0, self._stream.stood - 1)
+
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:

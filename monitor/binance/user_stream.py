@@ -76,6 +76,8 @@ class UserStream:
         self._unknown: set[str] = set()
         self.tried = trio.Event()
         """Set when the first attempt to open a socket has ended, well or not."""
+        self.stood = 0
+        """How often one stood after a time without."""
 
     async def run(self) -> NoReturn:
         """Keep the socket; until cancelled."""
@@ -129,6 +131,7 @@ class UserStream:
 
     def _stand(self) -> None:
         self._standing = True
+        self.stood += 1
         self._on_stood()
         self._on_open()
         self.tried.set()

@@ -18,13 +18,12 @@ from monitor.binance.once import Contract
 from monitor.cli.loading import rules_of
 from monitor.cli.logs import logging_to
 from monitor.config import find_config, load_config, redactor
-from monitor.core.formats import Style, amount, show
+from monitor.core.formats import Style, amount, in_cell
 from monitor.core.judging import Judge, Sight, reading
 from monitor.core.language.units import Scope
-from monitor.core.liquidation import INFINITE
 from monitor.core.message import json_value
 from monitor.core.metrics import METRICS
-from monitor.core.notices import Grade, Reading, Target
+from monitor.core.notices import Target
 from monitor.core.portfolio import Account
 from monitor.oneshot import Looked, read_accounts
 from monitor.rulefile import find_rule_files
@@ -135,13 +134,6 @@ def keys_of(target: Target) -> dict[str, str | None]:
 def said(sight: Sight, name: str, style: Style) -> str:
     """Write a metric in a cell."""
     return in_cell(name, reading(sight, METRICS[name]), style)
-
-
-def in_cell(name: str, value: Reading, style: Style) -> str:
-    """Write a reading as templates do; but a ratio without a balance below it is not "none"."""
-    text = show(name, value, style)
-    infinite = value.value == INFINITE and value.grade is not Grade.ABSENT
-    return text.replace("none", "> 100 %") if infinite and name.endswith("ratio") else text
 
 
 def worded(sight: Sight, name: str) -> Any:

@@ -9,12 +9,11 @@ from monitor.cli.accounts import (
     as_json,
     exact_price,
     head_of,
-    in_cell,
     keys_of,
     name_of,
     table,
 )
-from monitor.core.formats import Style, money, ratio
+from monitor.core.formats import Style, in_cell, money, ratio
 from monitor.core.language.units import Scope
 from monitor.core.message import json_value
 from monitor.core.metrics import Figure

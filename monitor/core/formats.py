@@ -229,6 +229,13 @@ def show(name: str, reading: Reading, style: Style = PLAIN) -> str:
     return _doubted(_said(name, reading.value, style), reading)
 
 
+def in_cell(name: str, reading: Reading, style: Style) -> str:
+    """Write a reading as templates do; but a ratio without a balance below it is not "none"."""
+    text = show(name, reading, style)
+    infinite = reading.value == Decimal("Infinity") and reading.grade is not Grade.ABSENT
+    return text.replace("none", "> 100 %") if infinite and name.endswith("ratio") else text
+
+
 def _doubted(text: str, reading: Reading) -> str:
     if reading.grade is Grade.UNKNOWN:
         return "unknown" if reading.age is None else f"unknown ({text} {span(reading.age)} ago)"

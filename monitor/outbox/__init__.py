@@ -24,6 +24,7 @@
 """
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from random import Random
 from typing import Protocol
@@ -115,6 +116,9 @@ class Outbox:
         self._scope = trio.CancelScope()
         self._senders: trio.Nursery | None = None
         """Where the senders of channels run; None: nothing is sent."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How many notices, by channel and by what came of an attempt (`sent`, `refused`,
+        `unknown`) or of all of them (`dead`: given up); since this began."""
 
     @property
     def failing(self) -> frozenset[str]:
@@ -272,6 +276,7 @@ class Outbox:
         except CommitFailed:
             self._log.debug("attempts of %s are kept in memory", _named(items))
         sent = await self._send(name, self._message(items, name))
+        self.outcomes[name, sent.status] += len(items)
         if sent.status == "sent":
             box.succeeded(items, trio.current_time())
             self._heard(name, [item.notice for item in items])
@@ -315,6 +320,7 @@ class Outbox:
         """Tell what became of a channel or of notices, once per change."""
         now, name = trio.current_time(), box.channel.name
         dead = box.expire(now)
+        self.outcomes[name, "dead"] += len(dead)
         for item in dead:
             self._log.error(
                 "channel %s: #%d is given up: %s", name, item.number, item.error or UNTRIED
