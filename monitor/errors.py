@@ -8,6 +8,7 @@
     │  ├─ RuleTestError         … rule tests; carries every fault of every file
     │  ├─ ScenarioError         … a scenario file
     │  ├─ PortInUse             … another program listens there
+    │  ├─ AddressUnusable       … an address to listen on that this machine does not have
     │  ├─ StoreUnusable         … data_dir is unreadable, full or from a newer version
     │  │  └─ StoreInUse         … another process has it
     │  ├─ BackupFailed          … where a backup goes, or what it is of
@@ -80,6 +81,10 @@ class ScenarioError(OperatorError):
 
 class PortInUse(OperatorError):
     """A port that was asked for is taken."""
+
+
+class AddressUnusable(OperatorError):
+    """An address that was asked for cannot be listened on."""
 
 
 class StoreUnusable(OperatorError):

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.config import (
     Config,
+    Listen,
     Outline,
     find_config,
     load_config,
@@ -21,7 +22,7 @@ from monitor.config import (
     shipped,
 )
 from monitor.config.faults import keys_of
-from monitor.config.models import Account, Channel, Endpoints, Heartbeat, Log
+from monitor.config.models import Account, Channel, Endpoints, Heartbeat, Http, Log
 from monitor.config.private_key import secret_lines
 from monitor.core.rules import Globs, Severity
 from monitor.errors import ConfigError
@@ -75,6 +76,7 @@ def test_a_short_configuration_has_the_defaults(folder: Path) -> None:
     assert config.max_weight_share == 0.5
     assert config.log == Log(level="info", format="text")
     assert config.heartbeat is None
+    assert config.http is None
     (account,) = config.accounts
     assert (account.name, account.venue, account.network) == ("main", "binance-usdm", "mainnet")
     assert account.api_key.get_secret_value() == ENVIRON["KEY"]
@@ -114,12 +116,15 @@ def test_a_long_configuration_says_all_of_it() -> None:
         'group_wait = "1m"\nsend_resolved = false\nsend_reminders = false\nmax_per_minute = 600\n'
         'quiet_hours = { from = "22:30", to = "06:05" }\ncharts = "light"\n'
         '[heartbeat]\nurl = "https://example.com/${TOKEN}?a=1"\nevery = "90s"\n'
+        '[http]\nlisten = "[::1]:9187"\n'
         '[log]\nlevel = "debug"\nformat = "json"\n'
     )
     assert config.heartbeat is not None
     assert config.heartbeat.url is not None
     assert config.heartbeat.url.get_secret_value() == "https://example.com/token-4711-abcdef?a=1"
     assert config.heartbeat.every == 90_000
+    assert config.http == Http(listen=Listen("::1", 9187))
+    assert str(config.http.listen) == "[::1]:9187"
     assert config.data_dir == Path.cwd() / "state"
     assert config.timezone == ZoneInfo("Asia/Tokyo")
     assert (config.repeat, config.poll_interval) == (None, 5000)
@@ -482,7 +487,7 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
     environ["HEARTBEAT_URL"] = "https://example.com/HEARTBEAT-value"
     config = load(text, mode=0o644, environ=environ)
     assert config.channels[0].url.get_secret_value().endswith("TELEGRAM_CHAT-value")
-    for model in (Config, Account, Channel, Heartbeat, Log, Endpoints):
+    for model in (Config, Account, Channel, Heartbeat, Http, Log, Endpoints):
         for key in keys_of(model):
             assert f"[{key}]" in text or f"{key} = " in text
     # What is commented out is right, too.
@@ -493,6 +498,7 @@ def test_the_example_loads_and_names_every_key(root: Path) -> None:
     assert whole.accounts[0].signing_keys()["passphrase"] == "BINANCE_PASSPHRASE-value"
     assert whole.heartbeat is not None
     assert whole.heartbeat.url is not None
+    assert whole.http == Http(listen=Listen("127.0.0.1", 9187))
     assert whole.heartbeat.url.get_secret_value() == environ["HEARTBEAT_URL"]
 
 

@@ -96,7 +96,8 @@ def test_what_is_told(text: str, told: str) -> None:
 def test_each_code_has_a_case() -> None:
     """Of those about the configuration, the tests below."""
     told = "".join(each for _, _, each in CASES)
-    assert {code for code in CODES if f"[{code}]" not in told} == {"no-blindness", "no-heartbeat"}
+    rest = {"no-blindness", "no-heartbeat", "open-page"}
+    assert {code for code in CODES if f"[{code}]" not in told} == rest
 
 
 # The configuration around rules --------------------------------------------------------------
@@ -262,6 +263,34 @@ def test_a_comment_in_any_line_silences_what_has_none() -> None:
         "no-heartbeat]",
         "unused-ignore]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "warned"),
+    [
+        ("127.0.0.1:9187", False),
+        ("127.8.9.1:9187", False),
+        ("[::1]:9187", False),
+        ("localhost:9187", False),
+        ("0.0.0.0:9187", True),
+        ("[::]:9187", True),
+        ("192.168.1.7:9187", True),
+    ],
+)
+def test_a_page_that_others_reach_is_warned_of(listen: str, warned: bool) -> None:  # noqa: FBT001 - a table
+    Path("r.toml").write_text('[[rule]]\nname = "r"\ninfo = "adl > 3"\n')
+    Path("config.toml").write_text(f'{CONFIG}[http]\nlisten = "{listen}"\n')
+    assert run("--strict").exit_code == int(warned)
+    place = " " * len("    listen = ")
+    assert run().stderr == (
+        f"config.toml:29:10: warning: configuration: whoever reaches {listen} sees accounts and "
+        "positions without a password [open-page]\n"
+        f'    listen = "{listen}"\n'
+        f"{place}^ listen on 127.0.0.1, and reach it by an SSH tunnel or a proxy that asks who is "
+        "there\n"
+        if warned
+        else ""
+    )
 
 
 def test_rules_written_inline_have_places_too() -> None:

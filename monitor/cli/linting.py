@@ -80,7 +80,13 @@ def _surroundings(config: "Config", *, whole: bool) -> Surroundings:
         ),
         whole=whole,
         heartbeat=config.heartbeat is not None and config.heartbeat.beats,
+        open_page=_open_page(config),
     )
+
+
+def _open_page(config: "Config") -> str:
+    listen = None if config.http is None else config.http.listen
+    return "" if listen is None or listen.loopback else str(listen)
 
 
 @dataclass

@@ -15,7 +15,7 @@ import click
 import trio
 
 from monitor import control, oneshot
-from monitor.app import Compose, Doors, Service, real_now
+from monitor.app import Compose, Doors, Service, http, real_now
 from monitor.app.desk import Desk
 from monitor.app.reloading import Reloader
 from monitor.app.systemd import Manager, keep_told, manager_of_this_process
@@ -96,11 +96,16 @@ async def _serve(
             service, config, rules, read=files.read, files=files.there, admit=send.admit
         )
         manager = manager_of_this_process()
+        where = None if config.http is None or dry_run else config.http.listen
+        listeners = [] if where is None else await http.listen(where)
         async with trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signal, service, reloader, manager)
             await nursery.start(reloader.run)
             if not dry_run:
                 await nursery.start(control.serve, data_dir, Desk(service).answer)
+            if where is not None:
+                page = partial(http.run, redact=redact, log=service.log)
+                nursery.start_soon(page, service, listeners, where)
             told = partial(
                 keep_told,
                 manager,

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from monitor.config.faults import SECRET_KEYS, FaultFinder, masked
 from monitor.config.interpolate import Interpolation, exposed
-from monitor.config.kinds import is_loopback
+from monitor.config.kinds import Listen, is_loopback
 from monitor.config.machine import (
     default_data_dir,
     expanded,
@@ -33,6 +33,7 @@ from monitor.config.models import (
     Config,
     Endpoints,
     Heartbeat,
+    Http,
     Log,
     Origin,
     located,
@@ -48,6 +49,8 @@ __all__ = [
     "Config",
     "Endpoints",
     "Heartbeat",
+    "Http",
+    "Listen",
     "Log",
     "Outline",
     "find_config",

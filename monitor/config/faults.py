@@ -19,6 +19,7 @@ from monitor.config.models import (
     Config,
     Endpoints,
     Heartbeat,
+    Http,
     Log,
     located,
 )
@@ -28,21 +29,23 @@ from monitor.toml_positions.values import Wrong, meant, milliseconds, shown
 
 Document = Mapping[str, Any]
 
-_TABLES: dict[str, type[Account | Channel | Heartbeat | Log]] = {
+_TABLES: dict[str, type[Account | Channel | Heartbeat | Http | Log]] = {
     "account": Account,
     "channel": Channel,
     "heartbeat": Heartbeat,
+    "http": Http,
     "log": Log,
 }
 _EXAMPLES = {
     "name": 'write name = "main"',
     "api_key": 'write api_key = "${BINANCE_API_KEY}"',
     "url": 'write url = "tgram://${TOKEN}/${CHAT}", or any other Apprise URL',
+    "listen": 'write listen = "127.0.0.1:9187"',
 }
 
 
 def keys_of(
-    model: type[Config | Account | Channel | Heartbeat | Log | Endpoints],
+    model: type[Config | Account | Channel | Heartbeat | Http | Log | Endpoints],
 ) -> dict[str, bool]:
     """List the keys of a table as they stand in the file, and whether each holds a secret."""
     return {
@@ -51,7 +54,7 @@ def keys_of(
     }
 
 
-_KEYS = [keys_of(model) for model in (Config, Account, Channel, Heartbeat, Log, Endpoints)]
+_KEYS = [keys_of(model) for model in (Config, Account, Channel, Heartbeat, Http, Log, Endpoints)]
 SECRET_KEYS = frozenset(key for keys in _KEYS for key, secret in keys.items() if secret)
 _PUBLIC_KEYS = frozenset(key for keys in _KEYS for key in keys) - SECRET_KEYS - {*_TABLES} | {"log"}
 _ASSIGNED = re.compile(r"""\s*(?:[\w."-]+\.)?"?([\w-]+)"?\s*=\s*(?=[^\s=])""")
@@ -238,7 +241,7 @@ class FaultFinder:
         name = str(trail[-1])
         if trail == (name,) and name in {"account", "channel"}:
             return Wrong(f"there may be several, so each begins with [[{name}]]", "write it so")
-        if name in {"heartbeat", "log", "endpoints"}:
+        if name in {"heartbeat", "http", "log", "endpoints"}:
             return Wrong("is not a table", _INLINE if name == "endpoints" else f"write [{name}]")
         return Wrong("is not a table")
 

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -31,11 +31,30 @@ from monitor.toml_positions.values import (
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
+_HOST_PORT = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+):([0-9]{1,6})")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 MOST_PER_MINUTE = 600
 THEMES = ("light", "dark")
 """How a chart may look."""
+
+
+class Listen(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    """`localhost`, or an IP address without brackets."""
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        return is_loopback(f"http://{self}")
+
+    def __str__(self) -> str:
+        """Write it as it stands in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def is_loopback(url: str) -> bool:
@@ -259,6 +278,25 @@ def _web_secret(value: object) -> object:
     return value
 
 
+def _listen(value: object) -> Listen:
+    if isinstance(value, Listen):
+        return value
+    text = _text(value)
+    found = _HOST_PORT.fullmatch(text)
+    if found is None:
+        refuse(Wrong(f"{shown(text)} is no address with a port", 'write one like "127.0.0.1:9187"'))
+    host, port = found[1].removeprefix("[").removesuffix("]"), int(found[2])
+    if not 1 <= port <= 65_535:
+        refuse(Wrong(f"{port} is no port", "from 1 to 65535"))
+    if host != "localhost":
+        try:
+            ip_address(host)
+        except ValueError:
+            hint = 'write an IP address of this machine: "127.0.0.1:9187"'
+            refuse(Wrong(f"{shown(host)} is no IP address", hint))
+    return Listen(host, port)
+
+
 def _channel_url(value: object) -> object:
     value = _secret(value)
     plain = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -286,4 +324,5 @@ OptionalTimeOfDay = Annotated[time | None, BeforeValidator(_time_of_day)]
 Theme = Annotated[str | None, BeforeValidator(_theme)]
 PerMinute = Annotated[int, BeforeValidator(_count)]
 OptionalWebSecret = Annotated[SecretStr | None, BeforeValidator(_web_secret)]
+ListenAddress = Annotated[Listen, BeforeValidator(_listen)]
 ChannelUrl = Annotated[SecretStr, BeforeValidator(_channel_url)]

@@ -22,6 +22,7 @@ from monitor.config.kinds import (
     ChannelUrl,
     Folder,
     GlobList,
+    ListenAddress,
     Name,
     OptionalSecret,
     OptionalSecretText,
@@ -274,6 +275,13 @@ class Heartbeat(_Model):
         return self.url is not None
 
 
+class Http(_Model):
+    """`[http]`."""
+
+    listen: ListenAddress
+    """Where the status page, `/metrics` and `/healthz` are given; nobody is asked who they are."""
+
+
 class Log(_Model):
     """`[log]`."""
 
@@ -300,6 +308,7 @@ class Config(_Model):
     accounts: tuple[Account, ...] = Field(alias="account", min_length=1)
     channels: tuple[Channel, ...] = Field(default=(), alias="channel")
     heartbeat: Heartbeat | None = None
+    http: Http | None = None
     log: Log = Log()
     _page: Page | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default=Path())

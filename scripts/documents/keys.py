@@ -35,9 +35,10 @@ def config_keys() -> str:
             config_models.Heartbeat,
             "May be left out. [What makes it stop](../how-to.md#notice-that-the-program-is-gone).",
         ),
+        ("`[http]`", config_models.Http, "May be left out: then nothing listens."),
         ("`[log]`", config_models.Log, ""),
     ]
-    skipped = {"accounts", "channels", "heartbeat", "log"}  # tables of their own
+    skipped = {"accounts", "channels", "heartbeat", "http", "log"}  # tables of their own
     parts = []
     for title, model, note in tables:
         rows = []
@@ -75,6 +76,7 @@ _CONFIG_KINDS = {
     "_time_of_day": 'time of day, such as `"23:00"`',
     "_count": f"whole number, 1 to {MOST_PER_MINUTE}",
     "_theme": '`"light"`, `"dark"`, `false`',
+    "_listen": "IP address or `localhost`, with a port",
     "_web_secret": "`https://` or `http://` address; a secret",
 }
 

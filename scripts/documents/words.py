@@ -62,6 +62,9 @@ CONFIG_WORDS = {
     "Heartbeat.every": "Time between two beats.",
     "Heartbeat.daily": "When channels that take info of everything are told, once a day, that the "
     "program is still here, by the clocks of `timezone`; goes without a `url` too.",
+    "Http.listen": "Where [the status page, `/metrics` and `/healthz`](http.md) are given, as "
+    '`"127.0.0.1:9187"` or `"[::1]:9187"`. Nobody is asked for a password, so `check` warns of any '
+    "address that is not of this machine alone.",
     "Log.level": "The least that is logged, on stderr.",
     "Log.format": "Lines to read, or one JSON object a line: `at`, `level`, `logger`, `text`.",
 }

@@ -9,7 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from monitor.core.lints.conditions import condition_findings
 from monitor.core.lints.finding import CODES, Code, Finding, Surroundings
-from monitor.core.lints.listeners import blind_accounts, heartbeat_findings, listener_findings
+from monitor.core.lints.listeners import (
+    blind_accounts,
+    heartbeat_findings,
+    listener_findings,
+    page_findings,
+)
 from monitor.core.lints.targets import channel_globs, target_findings
 from monitor.core.lints.twice import twice_findings
 from monitor.core.rules import Rule
@@ -39,3 +44,4 @@ def _found(rules: Sequence[Rule], around: Surroundings | None) -> Iterator[Findi
         yield from channel_globs(rules, around)
         yield from blind_accounts(rules, around)
         yield from heartbeat_findings(around)
+        yield from page_findings(around)

@@ -30,6 +30,7 @@ CODES: Final = {
     "no-channel": Code("Nobody is told of a rule.", "accounts, channels"),
     "no-blindness": Code("No rule tells when an account is not seen.", "accounts, all rules"),
     "no-heartbeat": Code("Nobody notices when the program itself is gone.", "a configuration"),
+    "open-page": Code("Other machines can read the status page.", "a configuration"),
     "zero-threshold": Code("`hysteresis` does nothing at a threshold of 0."),
     "bad-ignore": Code("An ignore comment has no reason, or no code that exists."),
     "unused-ignore": Code("An ignore comment ignores nothing."),
@@ -67,6 +68,8 @@ class Surroundings:
     """Whether the rules are all that there are; if not, nothing can be missing."""
     heartbeat: bool | None = None
     """Whether a heartbeat is configured; None where that is not known."""
+    open_page: str = ""
+    """Where the status page is given to others than this machine; "" where it is not."""
 
     def accounts_of(self, rule: Rule) -> list[tuple[str, str]]:
         """List the accounts that a rule matches."""

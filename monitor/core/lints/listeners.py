@@ -109,3 +109,14 @@ def heartbeat_findings(around: Surroundings) -> Iterator[Finding]:
             "nothing outside of this machine notices when the program is gone",
             "add a [heartbeat] with the address of a service that misses it",
         )
+
+
+def page_findings(around: Surroundings) -> Iterator[Finding]:
+    """Tell that other machines can see what only its owner should."""
+    if around.open_page:
+        yield Finding(
+            "open-page",
+            f"whoever reaches {around.open_page} sees accounts and positions without a password",
+            "listen on 127.0.0.1, and reach it by an SSH tunnel or a proxy that asks who is there",
+            at=("http", "listen"),
+        )
