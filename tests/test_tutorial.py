@@ -141,7 +141,7 @@ class Terminal:
         for line in self._process.stdout:
             self.said += line
 
-    def shows(self, expected: str, seconds: float = 30) -> None:
+    def shows(self, expected: str, seconds: float = 60) -> None:
         """Wait until it has said something."""
         with suppress(AssertionError):
             wait_for(lambda: bool(like(expected).search(self.said)), seconds)
@@ -153,8 +153,11 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
-        self._reader.join()
+        try:
+            self._process.wait(20)
+        finally:
+            self._process.kill()  # does nothing to one that has ended
+            self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
