@@ -74,21 +74,22 @@ def below(folder: str, pattern: str = "*") -> Iterator[str]:
 def test_everything_that_is_needed_is_in_it_and_nothing_else(wheel: Path) -> None:
     brought = {"config.example.toml", *(path for folder in SHIPPED for path in below(folder))}
     expected = {
-        *below("monitor", "*.py"),
-        *below("monitor/sim/scenarios", "*.toml"),
+        *below("monitor"),
         *(f"monitor/_shipped/{path}" for path in brought),
         f"{DATA}/data/share/man/man1/marginwatch.1",
         *(f"{INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")),
         f"{INFO}/licenses/LICENSE",
     }
     assert set(zipfile.ZipFile(wheel).namelist()) == expected
+    kinds = {Path(path).suffix for path in below("monitor")}
+    assert kinds <= {".py", ".typed", ".toml", ".html", ".css", ".js", ".svg"}
 
 
 def test_it_asks_for_what_is_imported_and_for_nothing_else(wheel: Path) -> None:
     required, optional = required_by(metadata(wheel))
     known = packages_distributions()
-    imported = {known[name][0].lower() for name in imports() if name in known}
-    imported -= {"marginwatch", "pydantic-core", "pydantic_core"}  # pydantic pins its own half
+    imported = {known[name][0].lower().replace("_", "-") for name in imports() if name in known}
+    imported -= {"marginwatch", "pydantic-core"}  # pydantic pins its own half
     # Nobody imports tzdata: zoneinfo finds it.
     assert required - imported == {"tzdata"}
     assert imported - required - optional == set()
@@ -104,7 +105,7 @@ def required_by(of: Message) -> tuple[set[str], set[str]]:
     required, optional = set(), set()
     for line in of.get_all("Requires-Dist", []):
         name, _, marker = str(line).partition(";")
-        plain = re.split(r"[^\w.-]", name.strip())[0].lower()
+        plain = re.split(r"[^\w.-]", name.strip())[0].lower().replace("_", "-")
         extra = re.search(r"extra == '(\w+)'", marker)
         if extra is None:
             required.add(plain)
