@@ -181,15 +181,15 @@ def ticks(step: int, swing: int = 1) -> MarksChanged:
 
 
 def tick() -> None:
-    second("a mark-price second", 1)
+    second("a mark-price second", 1, "8")
 
 
 def storm() -> None:
     """As `tick`, but every mark leaves at every tick the range in which its account is calm."""
-    second("a second in which every mark moves by 2.5 % or more", 1500)
+    second("a second in which every mark moves by 2.5 % or more", 1500, "no budget")
 
 
-def second(what: str, swing: int) -> None:
+def second(what: str, swing: int, reach: str) -> None:
     accounts, positions = 200, 20
     engine = world(accounts, positions, 10)
     held = [(Decimal("0.1"), Decimal(60000), Decimal(20000)) for _ in range(accounts * positions)]
@@ -214,7 +214,7 @@ def second(what: str, swing: int) -> None:
     report(
         f"{what}, {accounts} accounts x {positions} positions, 10 rules",
         "a bare loop over uPnL and distance",
-        "8",
+        reach,
         said,
     )
 
