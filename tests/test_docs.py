@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
 from monitor.cli import main as command_line
@@ -256,12 +257,27 @@ def test_a_numbered_document_may_cite_itself(
     assert list(citations.wrong_citations()) == [f"{page}:4: {page} has no section 3"]
 
 
+def test_looking_at_a_command_line_leaves_the_commands_as_they_are() -> None:
+    """A command keeps the help option that it was first asked for: without `-h`, for ever."""
+    bare = click.Command("bare")
+    command_line.add_command(bare)
+    try:
+        assert examples.wrong_line("marginwatch bare") is None
+        with click.Context(command_line, **command_line.context_settings) as group:
+            help_option = bare.get_help_option(click.Context(bare, parent=group))
+    finally:
+        del command_line.commands["bare"]
+    assert help_option is not None
+    assert help_option.opts == ["-h", "--help"]
+
+
 def test_a_stale_part_is_found_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.md"
     part = generated.Part(page, "numbers", lambda: "| 1 |")
     monkeypatch.setattr(check_docs, "generated", lambda: [part])
+    monkeypatch.setattr(check_docs, "stale_man_page", list)  # the real one is not ours to write
     assert [fault.partition(": ")[2] for fault in check_docs.stale_parts()] == [
         "does not exist, and has to hold the generated part `numbers`"
     ]

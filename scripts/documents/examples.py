@@ -195,4 +195,6 @@ def _understand(words: Sequence[str]) -> None:
     rest = [word for word in words[1:] if word not in {"-h", "--help"}]
     # Of the command, only what it would be given; a required argument is needed unless for help.
     resilient = len(rest) < len(words) - 1
-    command.make_context(words[0], rest, resilient_parsing=resilient)
+    # Below the group, as when it runs: a command keeps the help option that it is first asked for.
+    group = click.Context(command_line, **command_line.context_settings)
+    command.make_context(words[0], rest, parent=group, resilient_parsing=resilient)
