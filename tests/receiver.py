@@ -73,6 +73,9 @@ def notice(number: int, rule: str = "r", severity: str = "warning", **more: Any)
     return Notice(number=number, severity=level, rule=rule, **facts | more)
 
 
+_PARTS = re.compile(rb'name="([^"]+)".*?\r\n\r\n(.*?)\r\n--', re.DOTALL)
+
+
 class Receiver:
     """An HTTP server on loopback that takes `json://` messages.
 
@@ -127,7 +130,9 @@ class Receiver:
 
     @staticmethod
     def _read(content: bytes) -> dict[str, Any]:
-        """Read JSON, or a form as Pushover wants it."""
+        """Read JSON, or a form as Pushover wants it, or one with files, which stay bytes."""
+        if content.startswith(b"--"):
+            return {name.decode(): value for name, value in _PARTS.findall(content)}
         if content.startswith(b"{"):
             read: dict[str, Any] = json.loads(content)
             return read

@@ -85,6 +85,8 @@ class _Easel:
     not_before: float = 0.0
     busy: bool = False
     """Whether a task works on what waits."""
+    answer: str = ""
+    """Why the last picture was not taken; "" where it was."""
 
 
 class Charts:
@@ -205,10 +207,13 @@ class Charts:
         easel.begun.append(trio.current_time())
         caption = f"{where(order.notice.target)}: the last hour"
         sent = await self._send(channel, caption, picture)
-        if sent.status != "sent":
+        answer = "" if sent.status == "sent" else f"{sent.status}: {sent.detail}"
+        if answer:
             easel.not_before = trio.current_time() + (sent.retry_after or 0.0)
-            text = "channel %s: a chart is dropped: %s %s"
-            self._log.warning(text, channel, sent.status, sent.detail)
+            # The same once more is no news: a service may take no pictures at all.
+            level = logging.DEBUG if answer == easel.answer else logging.WARNING
+            self._log.log(level, "channel %s: a chart is dropped: %s", channel, answer)
+        easel.answer = answer
 
     async def _idle(self, channel: str, easel: _Easel) -> bool:
         """Wait until a channel has time; no: something more urgent waits there."""

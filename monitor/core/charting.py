@@ -28,6 +28,10 @@ KINDS = frozenset({"fired", "escalated", "happened"})
 """What is new and may be critical; what eases, ends or is told again has no picture."""
 
 
+_LOOKS = 1_000
+"""Marks that are looked at for one line; what is not found by then has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A position as it was when something critical was told of it; None: unknown, or none."""
@@ -150,7 +154,9 @@ def levels_of(account: Account, notice: Notice, judge: Judge, now: Now) -> list[
     if holding is None:
         return []
     subject = Subject(account, notice.target, holding)
-    return [each for one in triggers_of(subject, [judge], now, {}) for each in _turns(one)]
+    return [
+        each for one in triggers_of(subject, [judge], now, {}, most=_LOOKS) for each in _turns(one)
+    ]
 
 
 def _turns(trigger: Trigger) -> Iterator[Level]:
