@@ -337,7 +337,7 @@ def test_charts_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(ACCOUNT + CHANNEL + 'charts = "dark"\n').splitlines()[:3] == [
         'config.toml:8:10: channel "phone", charts: there is nothing to draw charts with',
         '    charts = "dark"',
-        "             ^ pip install 'marginwatch[charts]'",
+        "             ^ install Pillow: pip install pillow, or pipx inject marginwatch pillow",
     ]
 
 

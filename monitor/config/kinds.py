@@ -261,7 +261,8 @@ def _theme(value: object) -> str | None:
         hint = meant(str(value), THEMES) or 'write "light", "dark" or false'
         refuse(Wrong(f"{shown(value)} is no look of charts", hint))
     if find_spec("PIL") is None:
-        refuse(Wrong("there is nothing to draw charts with", "pip install 'marginwatch[charts]'"))
+        hint = "install Pillow: pip install pillow, or pipx inject marginwatch pillow"
+        refuse(Wrong("there is nothing to draw charts with", hint))
     return value
 
 

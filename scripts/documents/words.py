@@ -52,8 +52,8 @@ CONFIG_WORDS = {
     "Channel.max_per_minute": "Messages in a minute; what is more waits and goes together. "
     "Messages with a critical do not wait.",
     "Channel.charts": "How the picture looks that follows the text of each critical of a position: "
-    "the mark of the last hour, liquidation, entry, and where the rule turns. Needs `pip install "
-    "'marginwatch[charts]'`; see [Have a picture with each critical](../how-to.md#have-a-picture-"
+    "the mark of the last hour, liquidation, entry, and where the rule turns. Needs Pillow; "
+    "see [Have a picture with each critical](../how-to.md#have-a-picture-"
     "with-each-critical).",
     "QuietHours.begin": "When they begin, by the clocks of `timezone`.",
     "QuietHours.end": "When they end; where that is not later, it is that of the next day.",
