@@ -48,7 +48,7 @@ class Desk:
                 return self._alerts()
             case {"do": "silence"}:
                 return await self._silence(question)
-            case {"do": "unsilence", "number": int(number)}:
+            case {"do": "unsilence", "number": int(number)} if not isinstance(number, bool):
                 return await self._unsilence(number)
             case {"do": "why", "rule": str(rule), "target": str(target)}:
                 return await self._explain(rule, target)

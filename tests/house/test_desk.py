@@ -116,7 +116,12 @@ async def test_questions_that_make_no_sense(autojump_clock: MockClock, tmp_path:
     senseless = {"error": "a silence needs a time it lasts, and lists of globs"}
     async with town.exists(), town.life() as service:
         desk = Desk(service)
-        for question in ({}, {"do": "trade"}, {"do": "unsilence", "number": "1"}):
+        for question in (
+            {},
+            {"do": "trade"},
+            {"do": "unsilence", "number": "1"},
+            {"do": "unsilence", "number": True},
+        ):
             assert await desk.answer(question) == unknown
         for more in ({}, {"lasts": 0}, {"lasts": True}, {"lasts": 5, "rules": "x"}):
             assert await desk.answer({"do": "silence", **more}) == senseless
