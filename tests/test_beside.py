@@ -223,6 +223,17 @@ def test_an_account_that_nobody_knows_is_told(folder: Path) -> None:
     assert result.exit_code == 0
 
 
+def test_a_rule_that_nobody_knows_is_told(folder: Path) -> None:
+    (folder / "rules").mkdir()
+    (folder / "rules" / "r.toml").write_text('[[rule]]\nname = "room"\nwarning = "roi < 0%"\n')
+    result = run("silence", "--rule", "rom", "--rule", "room", "--rule", "l*", "--for", "1h")
+    assert result.stderr.splitlines() == [
+        "no service runs; the silence counts from now on all the same",
+        "no rule is called rom; there are: room",
+    ]
+    assert result.exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [

@@ -64,7 +64,7 @@ def rules(ctx: click.Context, _: click.Parameter, typed: str) -> list[str]:
     from monitor.config import outline  # pydantic behind it
 
     path = _config(ctx)
-    return _beginning(typed, () if path is None else _names_in(outline(path).rule_files))
+    return _beginning(typed, () if path is None else rule_names(outline(path).rule_files))
 
 
 def files(_: click.Context, __: click.Parameter, typed: str) -> list["CompletionItem"]:
@@ -93,7 +93,7 @@ def _config(ctx: click.Context) -> Path | None:
         return None
 
 
-def _names_in(rule_files: Sequence[Path]) -> Iterator[str]:
+def rule_names(rule_files: Sequence[Path]) -> Iterator[str]:
     """Read the names of rules, of the files that are TOML at this moment."""
     import tomli
 

@@ -1,7 +1,7 @@
 """`alerts`, `silence`, `unsilence`: what stands, and for how long nobody is to be told."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from monitor.app.clock import real_now
 from monitor.app.desk import LONGEST, read_wanted
 from monitor.cli.accounts import table
 from monitor.cli.asking import Answer, Beside
+from monitor.cli.completing import rule_names
+from monitor.config import find_config, outline
 from monitor.core.notices import Changes
 from monitor.core.own_faults import failing_channels
 from monitor.core.silences import begun
@@ -52,7 +54,10 @@ def silence(
     click.echo(f"covers {count(len(covers), 'firing alert')}" + (":" if covers else ""))
     if covers:
         click.echo("\n".join(_alert_lines(covers)))
-    _warn(answer, beside, facts["accounts"])
+    _warn(answer)
+    known = [account.name for account in beside.config.accounts]
+    _warn_of_strangers("account", facts["accounts"], known)
+    _warn_of_strangers("rule", facts["rules"], rule_names(outline(find_config(path)).rule_files))
 
 
 def unsilence(path: Path | None, number: int, *, as_json: bool) -> int:
@@ -86,18 +91,20 @@ def _asked(beside: Beside, question: Answer, alone: Any) -> Answer:
     return answer
 
 
-def _warn(answer: Answer, beside: Beside, accounts: Sequence[str]) -> None:
+def _warn(answer: Answer) -> None:
     """Say on stderr what the person who silences should know."""
     if answer.get("kept") is False:
         click.echo("the store fails: the silence is in memory only, a restart forgets it", err=True)
     if not _runs(answer):
         click.echo("no service runs; the silence counts from now on all the same", err=True)
-    named = {account.name for account in beside.config.accounts}
-    plain = [name for name in accounts if not set("*?[!") & set(name)]
-    for name in plain:
-        if name not in named:
-            known = ", ".join(sorted(named))
-            click.echo(f"no account is called {name}; there are: {known}", err=True)
+
+
+def _warn_of_strangers(kind: str, globs: Sequence[str], known: Iterable[str]) -> None:
+    """Say which plain names nothing has: the silence may be meant for something else."""
+    names = sorted(set(known))
+    for name in globs:
+        if names and name not in names and not set("*?[!") & set(name):
+            click.echo(f"no {kind} is called {name}; there are: {', '.join(names)}", err=True)
 
 
 # ---------------------------------------------------------------- without a service
